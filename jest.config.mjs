@@ -1,0 +1,9 @@
+export default {
+  testMatch: ["<rootDir>/tests/unit/**/*.test.ts", "<rootDir>/tests/sandbox/**/*.test.ts"],
+  testEnvironment: "node",
+  extensionsToTreatAsEsm: [".ts"],
+  transform: {
+    "^.+\\.ts$": ["@swc/jest", { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "es6" } }],
+  },
+  maxWorkers: 2,
+};

@@ -1,0 +1,133 @@
+// What the engine remembers of a Canary: the shape of its status, in both API groups.
+// Flagger's fields keep their names and meaning; the rest is this engine's memory. It must stay below 16 KiB, so every list is bounded.
+import { z } from "zod";
+
+export const PHASES = [
+  "Initializing",
+  "Initialized",
+  "Waiting",
+  "Progressing",
+  "WaitingPromotion",
+  "Promoting",
+  "Finalising",
+  "Succeeded",
+  "Failed",
+  "Terminating",
+  "Terminated",
+] as const;
+
+const instant = z.string().meta({ format: "date-time" });
+const percent = z.int().min(0).max(100);
+const images = z.array(z.string()).max(32);
+
+const condition = z.object({
+  type: z.string(),
+  status: z.enum(["True", "False", "Unknown"]),
+  reason: z.string(),
+  message: z.string().optional(),
+  observedGeneration: z.int().optional(),
+  lastTransitionTime: instant.optional(),
+  lastUpdateTime: instant.optional(),
+});
+
+const measurement = z.object({
+  name: z.string(),
+  verdict: z.enum(["pass", "fail", "inconclusive", "error"]),
+  /** In the metric's own unit: percent for request-success-rate, milliseconds for request-duration. */
+  value: z.number().optional(),
+  min: z.number().optional(),
+  max: z.number().optional(),
+  message: z.string().optional(),
+});
+
+const outcome = z.enum(["Promoted", "RolledBack", "Inconclusive", "PromotionBlocked", "Superseded", "Withdrawn"]);
+
+export const canaryStatusSchema = z.object({
+  phase: z.enum(PHASES).optional(),
+  canaryWeight: percent.optional().describe("Percent of the traffic that the canary gets; 0 from Promoting on, as Flagger shows it"),
+  failedChecks: z.int().optional(),
+  iterations: z.int().optional(),
+  lastAppliedSpec: z.string().optional().describe("Revision of the target that the last run was about"),
+  lastPromotedSpec: z.string().optional().describe("Revision that was promoted last"),
+  lastTransitionTime: instant.optional(),
+  trackedConfigs: z.record(z.string(), z.string()).optional(),
+  sessionAffinityCookie: z.string().optional(),
+  primarySessionAffinityCookie: z.string().optional(),
+  previousSessionAffinityCookie: z.string().optional(),
+  conditions: z.array(condition).max(8).optional(),
+  observedGeneration: z.int().optional(),
+
+  route: z
+    .object({
+      primaryWeight: percent,
+      canaryWeight: percent,
+      appliedAt: instant.optional().describe("When these weights were read back from the routing objects; absent until then"),
+      drainUntil: instant.optional().describe("Before this instant no pod that carried traffic under the last route may go"),
+    })
+    .optional()
+    .describe("The weights that the routing objects should have; absent before the primary serves"),
+
+  target: z
+    .object({
+      uid: z.string(),
+      generation: z.int(),
+      revision: z.string(),
+      images,
+      replicas: z.int().min(1).describe("How many replicas the target gets when it runs: the last number its owner set"),
+      scale: z.enum(["AsFound", "Up", "Zero"]),
+      paused: z.boolean(),
+    })
+    .optional()
+    .describe("The target as it was last judged, and how it should be"),
+
+  primary: z
+    .object({ revision: z.string(), images })
+    .optional()
+    .describe("The stored revision that the primary should run"),
+
+  run: z
+    .object({
+      id: z.string(),
+      revision: z.string(),
+      images,
+      startedAt: instant,
+      step: z.int().min(0).describe("Rungs taken; 0 before the first weight"),
+      attempt: z.int().min(0).describe("Checks asked for at this rung"),
+      nextCheckAt: instant.optional(),
+      deadlineAt: instant.optional().describe("When the workload that is waited for must be ready"),
+      holdingSince: instant.optional().describe("Since when checks gave no verdict"),
+      preRollout: z.enum(["Passed"]).optional(),
+      postRollout: z.enum(["Pending", "Done"]).optional(),
+      outcome: outcome.optional(),
+      reason: z.string().optional(),
+      waitingFor: z.string().optional().describe("What the run waits for, in words"),
+      measurements: z.array(measurement).max(32).optional().describe("The last check"),
+    })
+    .optional(),
+
+  history: z
+    .array(z.object({ id: z.string(), revision: z.string(), images, outcome, reason: z.string().optional(), finishedAt: instant }))
+    .max(5)
+    .optional()
+    .describe("The last runs that ended, newest first"),
+
+  outbox: z
+    .array(z.object({ id: z.int(), at: instant, type: z.enum(["Normal", "Warning"]), reason: z.string(), message: z.string() }))
+    .max(16)
+    .optional()
+    .describe("Announcements committed and not yet known to be sent"),
+
+  counters: z
+    .object({ runs: z.int(), announcements: z.int() })
+    .optional()
+    .describe("Sources of ids that must not repeat"),
+});
+
+export type CanaryStatus = z.infer<typeof canaryStatusSchema>;
+export type Phase = (typeof PHASES)[number];
+export type Condition = z.infer<typeof condition>;
+export type Measurement = z.infer<typeof measurement>;
+export type Verdict = Measurement["verdict"];
+export type RunOutcome = z.infer<typeof outcome>;
+export type Run = NonNullable<CanaryStatus["run"]>;
+export type Announcement = NonNullable<CanaryStatus["outbox"]>[number];

@@ -1,0 +1,32 @@
+// The words of analysis: what a metric asks, what a provider answered, and the verdict. Pure; fetching belongs to the shell.
+import type { HttpRequest, HttpResponse } from "../engine/ports.ts";
+import type { Measurement } from "../crds/status.ts";
+
+/** Exactly one of three: a provider that is down never looks like a bad release, and silence never like a good one. */
+export type Reading = { kind: "value"; value: number } | { kind: "no-data"; why: string } | { kind: "error"; why: string };
+
+/** How readings without a value count: `hold` keeps the weight and counts nothing. */
+export type Policy = "hold" | "fail" | "pass";
+
+export interface PlannedMetric {
+  name: string;
+  /** Where it is written, for example "spec.analysis.metrics[0]". */
+  path: string;
+  provider: string;
+  address: string;
+  query: string;
+  /** Inclusive bounds in the metric's own unit. */
+  min?: number;
+  max?: number;
+  unit?: "%" | "ms";
+}
+
+export interface Provider {
+  name: string;
+  /** The one request that answers the query; time-out and size limit are set by the shell. */
+  request(metric: PlannedMetric): Pick<HttpRequest, "method" | "url" | "headers" | "body">;
+  /** Total: any status and any body give exactly one reading, and no error text holds a secret or a body longer than 200 characters. */
+  read(response: HttpResponse): Reading;
+}
+
+export type Judge = (metric: PlannedMetric, reading: Reading, policies: { onNoData: Policy; onProviderError: Policy }) => Measurement;

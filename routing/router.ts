@@ -1,0 +1,44 @@
+// What every router has to offer, and nothing of any one of them: pure codecs between a wanted route and the objects of a mesh.
+// I/O, ownership, retries, conflicts and events belong to the shell.
+import type { KubeObject, Resource } from "../engine/ports.ts";
+import type { CanarySpec } from "../crds/canary.ts";
+import type { Problem } from "../crds/problem.ts";
+
+export interface RouteIntent {
+  namespace: string;
+  /** The apex name; its Services are `apex`, `apex-primary` and `apex-canary`. */
+  apex: string;
+  spec: CanarySpec;
+  /** Percents, integers, sum 100. */
+  primaryWeight: number;
+  canaryWeight: number;
+}
+
+/** `key` is `plural.group/namespace/name`, for example "virtualservices.networking.istio.io/test/podinfo". */
+export type FoundObjects = ReadonlyMap<string, KubeObject>;
+
+/** A mangled object reads as `unknown`, never as 0. */
+export type RouteReading =
+  | { kind: "absent" }
+  | { kind: "unknown"; why: string }
+  | { kind: "known"; primaryWeight: number; canaryWeight: number };
+
+export interface Router {
+  name: string;
+  /** The kinds it reads and writes, most preferred version first: the shell watches the first version of each that is served. */
+  kinds: readonly (readonly Resource[])[];
+  can: { weights: boolean; mirror: boolean; match: boolean; sessionAffinity: boolean };
+  /** Keys (see FoundObjects) of the objects that hold the weights and of those beside them. */
+  keys(intent: Pick<RouteIntent, "namespace" | "apex">): { route: string; others: string[] };
+  /** What of the spec this router cannot do, with paths; what only the cluster can tell (a gateway that is missing) too. */
+  check(intent: RouteIntent, found: FoundObjects): Problem[];
+  /**
+   * Whole objects, as they should be. An object that is found keeps every field, label and annotation that is not this router's; the
+   * caller stamps ownership and sends the difference. Rendering what was rendered gives the same. The original spec of an
+   * object that somebody else made is kept in an annotation, once.
+   */
+  render(intent: RouteIntent, found: FoundObjects, version: (kind: string) => string): KubeObject[];
+  read(intent: Pick<RouteIntent, "namespace" | "apex" | "spec">, found: FoundObjects): RouteReading;
+  /** What is to become of each object when the app is given back: restored to what was found, or deleted because the engine made it. */
+  restore(intent: Pick<RouteIntent, "namespace" | "apex">, found: FoundObjects): { restored: KubeObject[]; deleted: KubeObject[] };
+}

@@ -2,6 +2,7 @@
 // I/O, ownership, retries, conflicts and events belong to the shell.
 import type { KubeObject, Resource } from "../engine/ports.ts";
 import type { CanarySpec } from "../crds/canary.ts";
+import type { OwnerIdentity } from "../crds/marks.ts";
 import type { Problem } from "../crds/problem.ts";
 
 export interface RouteIntent {
@@ -9,6 +10,8 @@ export interface RouteIntent {
   /** The apex name; its Services are `apex`, `apex-primary` and `apex-canary`. */
   apex: string;
   spec: CanarySpec;
+  /** The Canary, to tell its own objects from those that another controller writes. */
+  owner: OwnerIdentity;
   /** Percents, integers, sum 100. */
   primaryWeight: number;
   canaryWeight: number;
@@ -30,12 +33,14 @@ export interface Router {
   can: { weights: boolean; mirror: boolean; match: boolean; sessionAffinity: boolean };
   /** Keys (see FoundObjects) of the objects that hold the weights and of those beside them. */
   keys(intent: Pick<RouteIntent, "namespace" | "apex">): { route: string; others: string[] };
+  /** Keys of the objects that only `check` looks at, such as gateways. */
+  reads(intent: Pick<RouteIntent, "namespace" | "spec">): string[];
   /** What of the spec this router cannot do, with paths; what only the cluster can tell (a gateway that is missing) too. */
   check(intent: RouteIntent, found: FoundObjects): Problem[];
   /**
    * Whole objects, as they should be. An object that is found keeps every field, label and annotation that is not this router's; the
    * caller stamps ownership and sends the difference. Rendering what was rendered gives the same. The original spec of an
-   * object that somebody else made is kept in an annotation, once.
+   * object that somebody else made is kept in an annotation, once. `version` gives the served version of a kind, for example "v1beta1".
    */
   render(intent: RouteIntent, found: FoundObjects, version: (kind: string) => string): KubeObject[];
   read(intent: Pick<RouteIntent, "namespace" | "apex" | "spec">, found: FoundObjects): RouteReading;

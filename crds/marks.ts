@@ -1,0 +1,109 @@
+// By which marks does the engine know the objects that it made or took over, and what was there before?
+// The only place for their names. It never decides whether an object may be written: that is what `foreignController` lets others do.
+import { mapFromText, type Json } from "./json.ts";
+import type { Problem } from "./problem.ts";
+
+export const MARKS = "rollout.kurator.dev/";
+
+/** Label: name of the Canary that the object belongs to. Stamped by the shell. */
+export const CANARY_LABEL = `${MARKS}canary`;
+/** Annotation: `<API group>/<name>` of that Canary, because two groups are served. Stamped by the shell. */
+export const OWNER = `${MARKS}owner`;
+/** Annotation: leadership (transitions of the Lease) that wrote last. Stamped by the shell, kept by every codec. */
+export const EPOCH = `${MARKS}epoch`;
+/** Annotation: `created` by the engine, or `adopted` from somebody else. */
+export const ORIGIN = `${MARKS}origin`;
+/** Annotation on adopted objects: what the engine overwrote in `spec`, as JSON. Written once. */
+export const ORIGINAL_SPEC = `${MARKS}original-spec`;
+/** Annotation on the primary: hash of the stored revision that it was rendered from. */
+export const REVISION = `${MARKS}revision`;
+
+/** GitOps tools that apply a parent of the object leave it alone when they find these. */
+export const HANDS_OFF: Readonly<Record<string, string>> = {
+  "kustomize.toolkit.fluxcd.io/reconcile": "disabled",
+  "helm.toolkit.fluxcd.io/driftDetection": "disabled",
+};
+
+/** Labels and annotations of GitOps tools: a copy of an object that carried them would be taken for the tool's own and pruned. */
+export const TOOLKIT = "toolkit.fluxcd.io";
+
+export type Origin = "created" | "adopted";
+
+/** The Canary on whose behalf objects are written. */
+export interface OwnerIdentity {
+  apiVersion: string;
+  name: string;
+  uid: string;
+}
+
+/** What the marks are read from and put on: any Kubernetes object. */
+export interface Markable {
+  apiVersion: string;
+  kind: string;
+  metadata: {
+    name: string;
+    namespace?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+    ownerReferences?: { apiVersion: string; kind: string; name: string; uid: string; controller?: boolean }[];
+  };
+}
+
+/**
+ * Undefined for an object that nobody's engine touched. One that this Canary controls without a mark was made for it by another
+ * implementation of the same API, so it counts as created.
+ */
+export function originOf(object: Markable, ownerUid: string | undefined): Origin | undefined {
+  const mark = object.metadata.annotations?.[ORIGIN];
+  if (mark === "created" || mark === "adopted") return mark;
+  const controller = controllerOf(object);
+  return controller !== undefined && controller.uid === ownerUid ? "created" : undefined;
+}
+
+/** Two controllers that write one object undo each other's weights, so the second one must not begin. */
+export function foreignController(object: Markable, owner: OwnerIdentity, path: string): Problem | undefined {
+  const controller = controllerOf(object);
+  if (controller === undefined || controller.uid === owner.uid) return undefined;
+  const what = `${object.kind} ${object.metadata.namespace ?? ""}/${object.metadata.name}`;
+  const who = `${controller.kind} ${controller.name} (${controller.apiVersion})`;
+  const namespace = object.metadata.namespace ?? "default";
+  const cure = controller.apiVersion.startsWith("flagger.app/")
+    ? `Flagger still writes it for that Canary. Stop Flagger, then run "kubectl delete canaries.flagger.app ${controller.name} -n ${namespace} --cascade=orphan" so that the object stays and can be taken over.`
+    : `Give it up there, remove its ownerReference, or choose another spec.service.name.`;
+  return { reason: "ForeignController", path, message: `${what} is controlled by ${who}, and two controllers would undo each other's changes. ${cure}` };
+}
+
+/** The annotations of an object that the engine renders: everything found, plus the marks. */
+export function markedAnnotations(found: Markable | undefined, origin: Origin, original: object | undefined): Record<string, string> {
+  const annotations = { ...(found === undefined ? HANDS_OFF : {}), ...found?.metadata.annotations, [ORIGIN]: origin };
+  if (original === undefined || ORIGINAL_SPEC in annotations) return annotations;
+  return { ...annotations, [ORIGINAL_SPEC]: JSON.stringify(original) };
+}
+
+/** Undefined when there is none, or none that can be read. */
+export function originalSpec(object: Markable): Json | undefined {
+  return mapFromText(object.metadata.annotations?.[ORIGINAL_SPEC]);
+}
+
+/** A copy that no longer says anything of the engine. */
+export function unmarked<T extends Markable>(object: T): T {
+  const { labels, annotations, ...metadata } = object.metadata;
+  const left = { labels: withoutMarks(labels), annotations: withoutMarks(annotations) };
+  return {
+    ...object,
+    metadata: {
+      ...metadata,
+      ...(left.labels === undefined ? {} : { labels: left.labels }),
+      ...(left.annotations === undefined ? {} : { annotations: left.annotations }),
+    },
+  };
+}
+
+function withoutMarks(entries: Record<string, string> | undefined): Record<string, string> | undefined {
+  const kept = Object.entries(entries ?? {}).filter(([key]) => !key.startsWith(MARKS));
+  return kept.length === 0 ? undefined : Object.fromEntries(kept);
+}
+
+function controllerOf(object: Markable): NonNullable<Markable["metadata"]["ownerReferences"]>[number] | undefined {
+  return object.metadata.ownerReferences?.find((reference) => reference.controller === true);
+}

@@ -1,0 +1,185 @@
+// What should the engine's copy of the target look like, and which fields of the target itself does the engine set? The copy is rendered from a
+// stored revision, never from the live target, and the same revision renders the same pod template, so that nothing rolls without a cause.
+import { defined, isMap, map, number, texts, type Json } from "../../crds/json.ts";
+import { HANDS_OFF, MARKS, ORIGIN, REVISION, TOOLKIT } from "../../crds/marks.ts";
+import type { KubeObject } from "../ports.ts";
+import { templateHash } from "./canonical.ts";
+import type { SelectorLabel } from "./deployment.ts";
+import { revisionOf, type StoredRevision } from "./revisions.ts";
+
+export interface PrimaryIntent {
+  /** The live target: gives name, namespace, metadata. */
+  target: KubeObject;
+  label: SelectorLabel;
+  revision: StoredRevision;
+  /** Undefined keeps what is found. */
+  replicas: number | undefined;
+  found: KubeObject | undefined;
+  /** Prefixes of the labels and annotations of the target that its copy gets; "*" is all. */
+  includeLabelPrefixes: readonly string[];
+}
+
+/** Put on pod templates by Flagger at every promotion; says nothing. */
+const FLAGGER_ID = "flagger-id";
+
+/** Annotations that belong to one object and mislead on a copy of it. */
+const NEVER_COPIED = ["kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/", "argocd.argoproj.io/", MARKS];
+
+export function primaryName(target: string): string {
+  return `${target}-primary`;
+}
+
+export function primaryLabel(label: SelectorLabel): SelectorLabel {
+  return { key: label.key, value: `${label.value}-primary` };
+}
+
+export function renderPrimary(intent: PrimaryIntent): KubeObject {
+  const { target, revision, found } = intent;
+  const label = primaryLabel(intent.label);
+  const foundSpec = map(found?.spec);
+  // A selector cannot be changed once it is there; the pods have to carry whatever it asks for.
+  const selector = isMap(foundSpec.selector) ? foundSpec.selector : { matchLabels: { [label.key]: label.value } };
+  const wanted = withLabels(primaryTemplate(revision.template, intent.label), texts(selector.matchLabels));
+  const spec = defined({
+    ...foundSpec,
+    replicas: intent.replicas ?? number(foundSpec.replicas) ?? 1,
+    selector,
+    template: keepsTemplate(found, revision.hash, wanted) ? foundSpec.template : wanted,
+    strategy: revision.strategy,
+    minReadySeconds: revision.minReadySeconds,
+    progressDeadlineSeconds: revision.progressDeadlineSeconds,
+    revisionHistoryLimit: revision.revisionHistoryLimit,
+  });
+  return {
+    ...found,
+    apiVersion: found?.apiVersion ?? target.apiVersion,
+    kind: found?.kind ?? target.kind,
+    metadata: {
+      ...found?.metadata,
+      name: primaryName(target.metadata.name),
+      namespace: target.metadata.namespace,
+      labels: { ...found?.metadata.labels, ...copied(target.metadata.labels, intent.includeLabelPrefixes), [label.key]: label.value },
+      annotations: {
+        ...(found === undefined ? { ...HANDS_OFF, ...copied(target.metadata.annotations, ["*"]), [ORIGIN]: "created" } : found.metadata.annotations),
+        ...copied(target.metadata.annotations, intent.includeLabelPrefixes),
+        [REVISION]: revision.hash,
+      },
+    },
+    spec,
+  };
+}
+
+/**
+ * Undefined for what is to stay as it is. Touches no other field: the target belongs to its users and their GitOps tool.
+ * A paused Deployment that is scaled up from zero grows its *old* pods, so a caller scales first and pauses when the new ones are there.
+ */
+export function renderTarget(found: KubeObject, replicas: number | undefined, paused: boolean | undefined): KubeObject {
+  const spec: Json = { ...map(found.spec) };
+  if (replicas !== undefined) spec.replicas = replicas;
+  if (paused === true) spec.paused = true;
+  if (paused === false) delete spec.paused;
+  return { ...found, spec };
+}
+
+/** The revision that an existing primary runs, in terms of the target: what `renderPrimary` rewrote is turned back, so that the hashes of both compare. */
+export function revisionOfPrimary(primary: KubeObject, label: SelectorLabel): StoredRevision {
+  const live = revisionOf(primary);
+  const template = rewrite(live.template, primaryLabel(label), label, (key) => key !== FLAGGER_ID);
+  return { ...live, template, hash: templateHash(template) };
+}
+
+/**
+ * Keys that the API server defaults or an admission webhook adds are not drift: sending the template without them again would be answered by the same
+ * addition for ever. A new revision is sent as it is, so that what it leaves out goes.
+ */
+function keepsTemplate(found: KubeObject | undefined, hash: string, wanted: Json): boolean {
+  if (found === undefined) return false;
+  const rendered = found.metadata.annotations?.[REVISION];
+  return (rendered === hash || rendered === undefined) && covers(map(found.spec).template, wanted);
+}
+
+/** Every value of `wanted` is in `found`, with lists of the same length. */
+function covers(found: unknown, wanted: unknown): boolean {
+  if (wanted === null || wanted === undefined) return true;
+  if (Array.isArray(wanted)) {
+    if (!Array.isArray(found)) return wanted.length === 0 && found === undefined;
+    return found.length === wanted.length && wanted.every((element, i) => covers(found[i], element));
+  }
+  if (!isMap(wanted)) return found === wanted;
+  if (!isMap(found)) return (found === undefined || found === null) && Object.keys(wanted).length === 0;
+  return Object.entries(wanted).every(([key, value]) => covers(found[key], value));
+}
+
+function primaryTemplate(template: Json, label: SelectorLabel): Json {
+  return rewrite(template, label, primaryLabel(label), () => true);
+}
+
+/** Pod template with one label's value exchanged, in the labels and in the rules that keep the pods of one workload apart. */
+function rewrite(template: Json, from: SelectorLabel, to: SelectorLabel, keepsAnnotation: (key: string) => boolean): Json {
+  const metadata = map(template.metadata);
+  const labels = without(texts(metadata.labels), (key) => key.includes(TOOLKIT));
+  const annotations = without(texts(metadata.annotations), (key) => key.includes(TOOLKIT) || !keepsAnnotation(key));
+  return {
+    ...template,
+    metadata: defined({
+      ...metadata,
+      labels: { ...labels, [to.key]: to.value },
+      annotations: Object.keys(annotations).length === 0 ? undefined : annotations,
+    }),
+    spec: rewritePodSpec(map(template.spec), from, to),
+  };
+}
+
+function withLabels(template: Json, labels: Record<string, string>): Json {
+  const metadata = map(template.metadata);
+  return { ...template, metadata: { ...metadata, labels: { ...texts(metadata.labels), ...labels } } };
+}
+
+/**
+ * Only rules about the exchanged label change: the pods keep all other labels, so rules about those still find them. Rules that draw pods together,
+ * and those about nodes, mean other workloads and stay.
+ */
+function rewritePodSpec(spec: Json, from: SelectorLabel, to: SelectorLabel): Json {
+  const rewritten: Json = { ...spec };
+  if (Array.isArray(spec.topologySpreadConstraints)) {
+    rewritten.topologySpreadConstraints = spec.topologySpreadConstraints.map((term) => rewriteTerm(map(term), from, to));
+  }
+  const apart = map(map(spec.affinity).podAntiAffinity);
+  if (Object.keys(apart).length > 0) {
+    const required = apart.requiredDuringSchedulingIgnoredDuringExecution;
+    const preferred = apart.preferredDuringSchedulingIgnoredDuringExecution;
+    const podAntiAffinity = defined({
+      ...apart,
+      requiredDuringSchedulingIgnoredDuringExecution: Array.isArray(required) ? required.map((term) => rewriteTerm(map(term), from, to)) : undefined,
+      preferredDuringSchedulingIgnoredDuringExecution: Array.isArray(preferred)
+        ? preferred.map((weighted) => ({ ...map(weighted), podAffinityTerm: rewriteTerm(map(map(weighted).podAffinityTerm), from, to) }))
+        : undefined,
+    });
+    rewritten.affinity = { ...map(spec.affinity), podAntiAffinity };
+  }
+  return rewritten;
+}
+
+function rewriteTerm(term: Json, from: SelectorLabel, to: SelectorLabel): Json {
+  if (!isMap(term.labelSelector)) return term;
+  const selector: Json = { ...term.labelSelector };
+  const matchLabels = texts(selector.matchLabels);
+  if (matchLabels[from.key] === from.value) selector.matchLabels = { ...matchLabels, [to.key]: to.value };
+  if (Array.isArray(selector.matchExpressions)) {
+    selector.matchExpressions = selector.matchExpressions.map((entry) => {
+      const expression = map(entry);
+      if (expression.key !== from.key || !Array.isArray(expression.values)) return expression;
+      return { ...expression, values: expression.values.map((value: unknown) => (value === from.value ? to.value : value)) };
+    });
+  }
+  return { ...term, labelSelector: selector };
+}
+
+function copied(entries: Record<string, string> | undefined, prefixes: readonly string[]): Record<string, string> {
+  const wanted = (key: string): boolean => prefixes.some((prefix) => prefix !== "" && (prefix === "*" || key.startsWith(prefix)));
+  return without(entries ?? {}, (key) => !wanted(key) || key.includes(TOOLKIT) || NEVER_COPIED.some((never) => key.startsWith(never)));
+}
+
+function without(entries: Record<string, string>, dropped: (key: string) => boolean): Record<string, string> {
+  return Object.fromEntries(Object.entries(entries).filter(([key]) => !dropped(key)));
+}

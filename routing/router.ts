@@ -45,5 +45,10 @@ export interface Router {
   render(intent: RouteIntent, found: FoundObjects, version: (kind: string) => string): KubeObject[];
   read(intent: Pick<RouteIntent, "namespace" | "apex" | "spec">, found: FoundObjects): RouteReading;
   /** What is to become of each object when the app is given back: restored to what was found, or deleted because the engine made it. */
-  restore(intent: Pick<RouteIntent, "namespace" | "apex">, found: FoundObjects): { restored: KubeObject[]; deleted: KubeObject[] };
+  restore(intent: Pick<RouteIntent, "namespace" | "apex" | "owner">, found: FoundObjects): { restored: KubeObject[]; deleted: KubeObject[] };
+}
+
+/** As FoundObjects is keyed. */
+export function keyOf(resource: Pick<Resource, "group" | "plural">, namespace: string, name: string): string {
+  return `${resource.plural}.${resource.group}/${namespace}/${name}`;
 }

@@ -1,0 +1,292 @@
+// How does Istio split traffic between primary and canary? One VirtualService with two weighted destinations, and a DestinationRule for each.
+// It owns hosts, gateways and routes of that VirtualService and the policy of the rules; whatever else is on them belongs to others and stays.
+import type { CanarySpec } from "../crds/canary.ts";
+import { defined, isMap, list, map, mapFromText, text, without, type Json } from "../crds/json.ts";
+import { foreignController, markedAnnotations, originalSpec, originOf, unmarked } from "../crds/marks.ts";
+import type { Problem } from "../crds/problem.ts";
+import type { KubeObject, Resource } from "../engine/ports.ts";
+import { keyOf, type FoundObjects, type RouteIntent, type Router, type RouteReading } from "./router.ts";
+
+const GROUP = "networking.istio.io";
+const MESH = "mesh";
+
+type Names = Pick<RouteIntent, "namespace" | "apex">;
+
+const VIRTUAL_SERVICE = versions("virtualservices", "VirtualService");
+const DESTINATION_RULE = versions("destinationrules", "DestinationRule");
+const GATEWAY = versions("gateways", "Gateway");
+
+export const istio: Router = {
+  name: "istio",
+  kinds: [VIRTUAL_SERVICE.all, DESTINATION_RULE.all, GATEWAY.all],
+  can: { weights: true, mirror: false, match: false, sessionAffinity: false },
+  keys: (intent) => ({ route: routeKey(intent), others: hosts(intent).map((host) => ruleKey(intent, host)) }),
+  reads: (intent) => gateways(intent.spec).flatMap((gateway) => gatewayKeys(gateway, intent.namespace)),
+  check,
+  render,
+  read,
+  restore,
+};
+
+function versions(plural: string, kind: string): { first: Resource; all: Resource[] } {
+  const first = { group: GROUP, version: "v1", plural, kind };
+  return { first, all: [first, { ...first, version: "v1beta1" }] };
+}
+
+function routeKey({ namespace, apex }: Names): string {
+  return keyOf(VIRTUAL_SERVICE.first, namespace, apex);
+}
+
+function ruleKey({ namespace }: Names, host: string): string {
+  return keyOf(DESTINATION_RULE.first, namespace, host);
+}
+
+/** Primary first. */
+function hosts({ apex }: Pick<Names, "apex">): [string, string] {
+  return [`${apex}-primary`, `${apex}-canary`];
+}
+
+// What the spec asks for
+
+type Service = NonNullable<CanarySpec["service"]>;
+
+function isTcp(spec: CanarySpec): boolean {
+  return spec.service?.appProtocol?.toLowerCase() === "tcp";
+}
+
+function delegated(spec: CanarySpec): boolean {
+  return spec.service?.delegation === true;
+}
+
+/** Empty for a VirtualService that another one delegates to. */
+function gateways(spec: CanarySpec): string[] {
+  if (delegated(spec)) return [];
+  const named = spec.service?.gateways ?? [];
+  return named.length === 0 ? [MESH] : named;
+}
+
+function routedHosts({ apex, spec }: RouteIntent): string[] {
+  if (delegated(spec)) return [];
+  const named = spec.service?.hosts ?? [];
+  return named.includes("*") || named.includes(apex) ? named : [...named, apex];
+}
+
+// Check
+
+function check(intent: RouteIntent, found: FoundObjects): Problem[] {
+  const { route, others } = istio.keys(intent);
+  const foreign = [route, ...others].map((key) => {
+    const object = found.get(key);
+    return object === undefined ? undefined : foreignController(object, intent.owner, "spec.service.name");
+  });
+  return [...unsupported(intent.spec), ...contradictions(intent.spec), ...missingGateways(intent, found), ...foreign.filter((problem) => problem !== undefined)];
+}
+
+function unsupported(spec: CanarySpec): Problem[] {
+  const analysis = spec.analysis;
+  const asked: [boolean, string, string][] = [
+    [(analysis?.match?.length ?? 0) > 0, "spec.analysis.match", "A/B testing by match conditions"],
+    [analysis?.mirror === true, "spec.analysis.mirror", "Mirroring of traffic"],
+    [analysis?.sessionAffinity !== undefined, "spec.analysis.sessionAffinity", "Session affinity"],
+  ];
+  return asked
+    .filter(([wanted]) => wanted)
+    .map(([, path, what]) => ({ reason: "Unsupported", path, message: `${what} is not supported by the router istio. Remove ${path}.` }));
+}
+
+function contradictions(spec: CanarySpec): Problem[] {
+  if (!delegated(spec) || ((spec.service?.hosts?.length ?? 0) === 0 && (spec.service?.gateways?.length ?? 0) === 0)) return [];
+  const message = "A VirtualService that another one delegates to can have no hosts and gateways of its own. Remove spec.service.hosts and spec.service.gateways, or spec.service.delegation.";
+  return [{ reason: "InvalidSpec", path: "spec.service.delegation", message }];
+}
+
+function missingGateways({ namespace, spec }: RouteIntent, found: FoundObjects): Problem[] {
+  const problems: Problem[] = [];
+  gateways(spec).forEach((gateway, index) => {
+    const keys = gatewayKeys(gateway, namespace);
+    if (keys.length === 0 || keys.some((key) => found.has(key))) return;
+    const where = gateway.includes("/") ? gateway : `${namespace}/${gateway}`;
+    const message =
+      `There is no Gateway ${where}. Create it, or name one that "kubectl get gateways.networking.istio.io -A" lists, ` +
+      `as "namespace/name" when it is in another namespace than the Canary.`;
+    problems.push({ reason: "GatewayMissing", path: `spec.service.gateways[${index}]`, message });
+  });
+  return problems;
+}
+
+/** Where a gateway may be: "namespace/name", a name in the Canary's namespace, or the old spelling as a DNS name. None for the mesh itself. */
+function gatewayKeys(gateway: string, namespace: string): string[] {
+  if (gateway === MESH) return [];
+  const slash = gateway.indexOf("/");
+  if (slash >= 0) {
+    const named = gateway.slice(0, slash);
+    return [keyOf(GATEWAY.first, named === "." ? namespace : named, gateway.slice(slash + 1))];
+  }
+  const [name, domain, suffix] = gateway.split(".");
+  const local = keyOf(GATEWAY.first, namespace, gateway);
+  return name !== undefined && domain !== undefined && suffix === "svc" ? [local, keyOf(GATEWAY.first, domain, name)] : [local];
+}
+
+// Render
+
+function render(intent: RouteIntent, found: FoundObjects, version: (kind: string) => string): KubeObject[] {
+  const { route, others } = istio.keys(intent);
+  const apex = intent.spec.service?.apex;
+  return [
+    whole(intent, VIRTUAL_SERVICE.first, intent.apex, version, found.get(route), {
+      spec: (before) => virtualServiceSpec(intent, before),
+      original: (object) => originalOf(object, intent),
+      labels: apex?.labels,
+      annotations: apex?.annotations,
+    }),
+    ...hosts(intent).map((host, i) =>
+      whole(intent, DESTINATION_RULE.first, host, version, found.get(others[i] ?? ""), {
+        spec: (before) => defined({ ...before, host, trafficPolicy: intent.spec.service?.trafficPolicy }),
+        original: (object) => map(object.spec),
+      }),
+    ),
+  ];
+}
+
+interface Parts {
+  spec: (before: Json) => Json;
+  /** What is kept of an object that somebody else made. */
+  original: (object: KubeObject) => Json;
+  /** Put on objects that the engine made, and on no others: what an adopted one carries can then be given back as it was. */
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+}
+
+function whole(intent: RouteIntent, resource: Resource, name: string, version: (kind: string) => string, found: KubeObject | undefined, parts: Parts): KubeObject {
+  const origin = found === undefined ? "created" : (originOf(found, intent.owner.uid) ?? "adopted");
+  const original = found !== undefined && origin === "adopted" ? parts.original(found) : undefined;
+  const created = origin === "created";
+  const labels = { ...found?.metadata.labels, ...(created ? parts.labels : {}) };
+  return {
+    ...found,
+    apiVersion: `${GROUP}/${version(resource.kind)}`,
+    kind: resource.kind,
+    metadata: defined({
+      ...found?.metadata,
+      name,
+      namespace: intent.namespace,
+      labels: Object.keys(labels).length === 0 ? undefined : labels,
+      annotations: { ...markedAnnotations(found, origin, original), ...(created ? parts.annotations : {}) },
+    }),
+    spec: parts.spec(map(found?.spec)),
+  };
+}
+
+function virtualServiceSpec(intent: RouteIntent, before: Json): Json {
+  const foreign = without(before, ["hosts", "gateways", "http", "tcp"]);
+  const place = delegated(intent.spec) ? {} : { hosts: routedHosts(intent), gateways: gateways(intent.spec) };
+  if (isTcp(intent.spec)) return { ...foreign, ...place, tcp: [tcpRoute(intent)] };
+  // Routes for other ports of an adopted VirtualService stay; those of ours were for an app that used to speak TCP.
+  const others = before.tcp === undefined || leadsToApp(before.tcp, intent) ? {} : { tcp: before.tcp };
+  return { ...foreign, ...place, ...others, http: [httpRoute(intent)] };
+}
+
+function httpRoute(intent: RouteIntent): Json {
+  const service: Partial<Service> = intent.spec.service ?? {};
+  const { uri, authority } = service.rewrite ?? {};
+  const rewrite = defined({ uri, authority });
+  return defined({
+    match: (service.match?.length ?? 0) === 0 ? undefined : service.match,
+    rewrite: Object.keys(rewrite).length === 0 ? undefined : rewrite,
+    timeout: service.timeout,
+    retries: service.retries,
+    corsPolicy: service.corsPolicy,
+    headers: service.headers,
+    route: destinations(intent),
+  });
+}
+
+/** Of the match conditions only ports mean something to TCP. */
+function tcpRoute(intent: RouteIntent): Json {
+  const ports = list(intent.spec.service?.match).flatMap((match) => (map(match).port === undefined ? [] : [{ port: map(match).port }]));
+  return { ...(ports.length === 0 ? {} : { match: ports }), route: destinations(intent) };
+}
+
+/** A weight of 0 is written out: a destination without one is something else to Istio and to `read`. */
+function destinations(intent: RouteIntent): Json[] {
+  const service = intent.spec.service;
+  // Only a gateway has to be told which of several ports is meant; within the mesh it is the one that was called.
+  const outside = delegated(intent.spec) || gateways(intent.spec)[0] !== MESH;
+  const port = service?.portDiscovery === true && outside ? { port: { number: service.port } } : {};
+  const weights = [intent.primaryWeight, intent.canaryWeight];
+  return hosts(intent).map((host, i) => ({ destination: { host, ...port }, weight: weights[i] }));
+}
+
+// Read
+
+function read(intent: Pick<RouteIntent, "namespace" | "apex" | "spec">, found: FoundObjects): RouteReading {
+  const object = found.get(routeKey(intent));
+  if (object === undefined) return { kind: "absent" };
+  const protocol = isTcp(intent.spec) ? "tcp" : "http";
+  const all = list(map(object.spec)[protocol]);
+  const ours = all.filter((route) => leadsToApp([route], intent));
+  const [route] = ours;
+  if (ours.length !== 1) return unknown(intent, `${ours.length} ${protocol} routes lead to ${hosts(intent).join(" and ")}, and one should`);
+  if (all.length !== 1) return unknown(intent, `it has ${all.length} ${protocol} routes, and another one may take the traffic`);
+  return weightsOf(intent, list(map(route).route).map(map));
+}
+
+function weightsOf(intent: Names, route: Json[]): RouteReading {
+  const [primaryHost, canaryHost] = hosts(intent);
+  const weightOf = (host: string): unknown => route.find((entry) => map(entry.destination).host === host)?.weight;
+  const primaryWeight = weightOf(primaryHost);
+  const canaryWeight = weightOf(canaryHost);
+  if (route.length !== 2) return unknown(intent, `its route has ${route.length} destinations instead of two`);
+  if (!isPercent(primaryWeight) || !isPercent(canaryWeight)) return unknown(intent, "a destination has no weight from 0 to 100");
+  if (primaryWeight + canaryWeight !== 100) return unknown(intent, `its weights ${primaryWeight} and ${canaryWeight} do not sum to 100`);
+  return { kind: "known", primaryWeight, canaryWeight };
+}
+
+function isPercent(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 100;
+}
+
+function unknown({ namespace, apex }: Names, why: string): RouteReading {
+  return { kind: "unknown", why: `VirtualService ${namespace}/${apex}: ${why}` };
+}
+
+function leadsToApp(routes: unknown, names: Pick<Names, "apex">): boolean {
+  const own: string[] = hosts(names);
+  return list(routes).some((route) => list(map(route).route).some((entry) => own.includes(text(map(map(entry).destination).host) ?? "")));
+}
+
+// Restore
+
+const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
+const FLAGGER_ORIGINAL = "flagger.kubernetes.io/original-configuration";
+
+/** What a VirtualService said before any engine wrote it: one that leads to the app's two backends already was taken over by Flagger, which keeps a record. */
+function originalOf(object: KubeObject, intent: RouteIntent): Json {
+  const spec = map(object.spec);
+  if (!leadsToApp(spec.http, intent) && !leadsToApp(spec.tcp, intent)) return spec;
+  const annotations = object.metadata.annotations;
+  const records = [map(mapFromText(annotations?.[LAST_APPLIED])).spec, mapFromText(annotations?.[FLAGGER_ORIGINAL])];
+  const record = records.filter(isMap).find((candidate) => !leadsToApp(candidate.http, intent) && !leadsToApp(candidate.tcp, intent));
+  return record ?? spec;
+}
+
+function restore(intent: Names & { owner: RouteIntent["owner"] }, found: FoundObjects): { restored: KubeObject[]; deleted: KubeObject[] } {
+  const { route, others } = istio.keys(intent);
+  const restored: KubeObject[] = [];
+  const deleted: KubeObject[] = [];
+  for (const key of [route, ...others]) {
+    const object = found.get(key);
+    const origin = object === undefined ? undefined : originOf(object, intent.owner.uid);
+    if (object === undefined || origin === undefined) continue;
+    if (origin === "created") deleted.push(object);
+    else restored.push({ ...unmarked(object), spec: originalSpec(object) ?? withoutRecord(map(object.spec), intent, key === route) });
+  }
+  return { restored, deleted };
+}
+
+/** Somebody destroyed the record of what was there. The backends are about to go, so what leads to them is led to the apex Service. */
+function withoutRecord(spec: Json, intent: Names, isRoute: boolean): Json {
+  if (!isRoute) return spec;
+  const toApex = (routes: unknown): unknown => (leadsToApp(routes, intent) ? [{ route: [{ destination: { host: intent.apex } }] }] : routes);
+  return defined({ ...spec, http: toApex(spec.http), tcp: toApex(spec.tcp) });
+}

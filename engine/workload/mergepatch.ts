@@ -14,12 +14,11 @@ function difference(from: Json, to: Json): Json {
     const before = from[key];
     const after = to[key];
     if (isEmpty(before) && isEmpty(after)) continue;
-    if (isEmpty(after)) {
-      // An empty map cannot be reached by a patch in one step: the members go, and what is left is as good as missing.
-      patch[key] = null;
-    } else if (isMap(before) && isMap(after)) {
+    if (isMap(before) && isMap(after)) {
       const inner = difference(before, after);
       if (Object.keys(inner).length > 0) patch[key] = inner;
+    } else if (isEmpty(after)) {
+      patch[key] = null;
     } else if (!sameElement(before, after)) {
       // The map is merged into nothing or replaces a scalar: RFC 7386 drops nulls in it, as does this.
       patch[key] = isMap(after) ? withoutNulls(after) : after;
@@ -49,5 +48,5 @@ function isNothing(value: unknown): boolean {
 function isEmpty(value: unknown): boolean {
   if (isNothing(value)) return true;
   if (Array.isArray(value)) return value.length === 0;
-  return isMap(value) && Object.keys(value).length === 0;
+  return isMap(value) && Object.values(value).every(isEmpty);
 }

@@ -60,17 +60,31 @@ export function originOf(object: Markable, ownerUid: string | undefined): Origin
   return controller !== undefined && controller.uid === ownerUid ? "created" : undefined;
 }
 
+/** Value of the OWNER annotation. */
+export function ownerMark(owner: Pick<OwnerIdentity, "apiVersion" | "name">): string {
+  return `${owner.apiVersion.split("/")[0] ?? ""}/${owner.name}`;
+}
+
 /** Two controllers that write one object undo each other's weights, so the second one must not begin. */
 export function foreignController(object: Markable, owner: OwnerIdentity, path: string): Problem | undefined {
   const controller = controllerOf(object);
-  if (controller === undefined || controller.uid === owner.uid) return undefined;
+  const mark = object.metadata.annotations?.[OWNER];
   const what = `${object.kind} ${object.metadata.namespace ?? ""}/${object.metadata.name}`;
+  if (controller === undefined) {
+    // An adopted object has no controller reference; the mark alone tells whose it is.
+    if (mark === undefined || mark === ownerMark(owner)) return undefined;
+    const cure = `Choose another spec.service.name, or delete that Canary; if it is gone already, remove the annotation ${OWNER}.`;
+    return { reason: "ForeignController", path, message: `${what} was taken over by the Canary ${mark}. ${cure}` };
+  }
+  if (controller.uid === owner.uid) return undefined;
   const who = `${controller.kind} ${controller.name} (${controller.apiVersion})`;
-  const namespace = object.metadata.namespace ?? "default";
-  const cure = controller.apiVersion.startsWith("flagger.app/")
-    ? `Flagger still writes it for that Canary. Stop Flagger, then run "kubectl delete canaries.flagger.app ${controller.name} -n ${namespace} --cascade=orphan" so that the object stays and can be taken over.`
-    : `Give it up there, remove its ownerReference, or choose another spec.service.name.`;
-  return { reason: "ForeignController", path, message: `${what} is controlled by ${who}, and two controllers would undo each other's changes. ${cure}` };
+  return { reason: "ForeignController", path, message: `${what} is controlled by ${who}, and two controllers would undo each other's changes. ${giveUp(object, controller)}` };
+}
+
+function giveUp(object: Markable, controller: { apiVersion: string; name: string }): string {
+  if (!controller.apiVersion.startsWith("flagger.app/")) return "Remove its ownerReference where it is made, or choose another spec.service.name.";
+  const command = `kubectl delete canaries.flagger.app ${controller.name} -n ${object.metadata.namespace ?? "default"} --cascade=orphan`;
+  return `It was made for that Canary, which Flagger may still work on. Stop Flagger, then run "${command}": the object stays and can be taken over.`;
 }
 
 /** The annotations of an object that the engine renders: everything found, plus the marks. */

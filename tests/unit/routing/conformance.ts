@@ -1,0 +1,209 @@
+// What every router has to keep, run for each entry of the registry: a new one gets this suite for its line there.
+import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseAllDocuments } from "yaml";
+import type { CanarySpec } from "../../../crds/canary.ts";
+import { map } from "../../../crds/json.ts";
+import { CANARY_LABEL, EPOCH, MARKS, ORIGINAL_SPEC, OWNER } from "../../../crds/marks.ts";
+import type { KubeObject } from "../../../engine/ports.ts";
+import { keyOf, type FoundObjects, type RouteIntent, type Router } from "../../../routing/router.ts";
+
+export interface Samples {
+  /** The smallest spec, and others whose parts the router has to carry. */
+  spec: CanarySpec;
+  others: CanarySpec[];
+  /** The route object as a user may have made it, at the key of the route. */
+  users: KubeObject;
+  /** Ways to make a rendered route object unreadable. */
+  mangled: [string, (spec: Record<string, unknown>) => Record<string, unknown>][];
+  /** Folder of golden manifests: NAME.canary.yaml holds the Canary, NAME.yaml what is rendered at weight 40. */
+  goldens: string;
+}
+
+const percent = fc.integer({ min: 0, max: 100 });
+
+export function intentOf(spec: CanarySpec, canaryWeight: number): RouteIntent {
+  const owner = { apiVersion: "rollout.kurator.dev/v1beta1", name: "podinfo", uid: "c1" };
+  return { namespace: "test", apex: spec.service?.name ?? spec.targetRef.name, spec, owner, primaryWeight: 100 - canaryWeight, canaryWeight };
+}
+
+export function version(): string {
+  return "v1";
+}
+
+export function foundOf(router: Router, objects: readonly KubeObject[]): FoundObjects {
+  return new Map(objects.map((object) => [keyOfObject(router, object), object]));
+}
+
+function keyOfObject(router: Router, object: KubeObject): string {
+  const resource = router.kinds.flat().find((known) => known.kind === object.kind && object.apiVersion.startsWith(`${known.group}/`));
+  if (resource === undefined) throw new Error(`${router.name} rendered a kind that it does not name: ${object.apiVersion} ${object.kind}`);
+  return keyOf(resource, object.metadata.namespace ?? "", object.metadata.name);
+}
+
+/** As the shell and the API server leave an object behind. */
+function lived(object: KubeObject): KubeObject {
+  const { metadata } = object;
+  return {
+    ...object,
+    metadata: {
+      ...metadata,
+      uid: `uid-${metadata.name}`,
+      resourceVersion: "12",
+      generation: 2,
+      labels: { ...metadata.labels, [CANARY_LABEL]: "podinfo", foreign: "label" },
+      annotations: { ...metadata.annotations, [OWNER]: "rollout.kurator.dev/podinfo", [EPOCH]: "3", foreign: "annotation" },
+      ownerReferences: [{ apiVersion: "rollout.kurator.dev/v1beta1", kind: "Canary", name: "podinfo", uid: "c1", controller: true }],
+    },
+  };
+}
+
+export function conforms(router: Router, samples: Samples): void {
+  const specs = [samples.spec, ...samples.others];
+  const keys = router.keys(intentOf(samples.spec, 0));
+  const render = (spec: CanarySpec, weight: number, found: FoundObjects = new Map()): KubeObject[] => router.render(intentOf(spec, weight), found, version);
+  const routeOf = (objects: readonly KubeObject[]): KubeObject => {
+    const route = foundOf(router, objects).get(keys.route);
+    if (route === undefined) throw new Error(`nothing was rendered at ${keys.route}`);
+    return route;
+  };
+
+  describe(`the router ${router.name}`, () => {
+    test("renders exactly the objects that it names", () => {
+      expect([...foundOf(router, render(samples.spec, 10)).keys()].sort()).toEqual([keys.route, ...keys.others].sort());
+    });
+
+    test("reads back every weight that it renders", () => {
+      fc.assert(
+        fc.property(fc.constantFrom(...specs), percent, (spec, weight) => {
+          const reading = router.read(intentOf(spec, 0), foundOf(router, render(spec, weight)));
+          expect(reading).toEqual({ kind: "known", primaryWeight: 100 - weight, canaryWeight: weight });
+        }),
+      );
+    });
+
+    test("renders over what it rendered without a difference, whatever the shell and others added to it", () => {
+      fc.assert(
+        fc.property(fc.constantFrom(...specs), percent, (spec, weight) => {
+          const live = render(spec, weight).map(lived);
+          expect(render(spec, weight, foundOf(router, live))).toEqual(live);
+        }),
+      );
+    });
+
+    test("goes from any weight to any other, and from any spec to any other, as if there had been nothing before", () => {
+      fc.assert(
+        fc.property(fc.constantFrom(...specs), fc.constantFrom(...specs), percent, percent, (before, after, from, to) => {
+          const again = render(after, to, foundOf(router, render(before, from)));
+          const fresh = render(after, to);
+          expect(again.map((object) => object.spec)).toEqual(fresh.map((object) => object.spec));
+        }),
+      );
+    });
+
+    test("a spec edited at weight 40 renders at weight 40", () => {
+      for (const spec of samples.others) {
+        const edited = render(spec, 40, foundOf(router, render(samples.spec, 40)));
+        expect(router.read(intentOf(spec, 0), foundOf(router, edited))).toMatchObject({ kind: "known", canaryWeight: 40 });
+      }
+    });
+
+    test("changes nothing that it was given", () => {
+      const live = foundOf(router, [...render(samples.spec, 10), samples.users]);
+      const before = structuredClone(live);
+      render(samples.spec, 40, live);
+      router.read(intentOf(samples.spec, 0), live);
+      router.restore(intentOf(samples.spec, 0), live);
+      router.check(intentOf(samples.spec, 0), live);
+      expect(live).toEqual(before);
+    });
+
+    test("tells absent from unreadable", () => {
+      expect(router.read(intentOf(samples.spec, 0), new Map())).toEqual({ kind: "absent" });
+    });
+
+    test.each(samples.mangled)("reads as unknown: %s", (_what, mangle) => {
+      const objects = render(samples.spec, 30);
+      const route = routeOf(objects);
+      const found = new Map(foundOf(router, objects)).set(keys.route, { ...route, spec: mangle(structuredClone(map(route.spec))) });
+      const reading = router.read(intentOf(samples.spec, 0), found);
+      expect(reading.kind).toBe("unknown");
+      expect(render(samples.spec, 30, found).map((object) => object.spec)).toEqual(objects.map((object) => object.spec));
+    });
+
+    test("a route object without a spec, or with one of another shape, is unknown", () => {
+      fc.assert(
+        fc.property(fc.jsonValue(), (spec) => {
+          const found = new Map([[keys.route, { ...samples.users, spec }]]);
+          expect(router.read(intentOf(samples.spec, 0), found).kind).toBe("unknown");
+        }),
+      );
+    });
+
+    adoption(router, samples, keys.route, render);
+    goldens(router, samples, render);
+  });
+}
+
+type Render = (spec: CanarySpec, weight: number, found?: FoundObjects) => KubeObject[];
+
+function adoption(router: Router, samples: Samples, routeKey: string, render: Render): void {
+  const before = new Map([[routeKey, samples.users]]);
+
+  test("what somebody else made keeps labels, annotations and its record, and is given back as it was", () => {
+    const first = render(samples.spec, 10, before);
+    const later = render(samples.spec, 60, foundOf(router, first));
+    const taken = foundOf(router, later).get(routeKey);
+    expect(taken?.metadata.labels).toMatchObject(samples.users.metadata.labels ?? {});
+    expect(taken?.metadata.annotations).toMatchObject(samples.users.metadata.annotations ?? {});
+    expect(JSON.parse(taken?.metadata.annotations?.[ORIGINAL_SPEC] ?? "")).toEqual(samples.users.spec);
+
+    const stamped = later.map((object) => ({ ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, [CANARY_LABEL]: "podinfo" } } }));
+    const { restored, deleted } = router.restore(intentOf(samples.spec, 0), foundOf(router, stamped));
+    expect(restored).toEqual([samples.users]);
+    expect(deleted.map((object) => keyOfObject(router, object)).sort()).toEqual([...router.keys(intentOf(samples.spec, 0)).others].sort());
+  });
+
+  test("what lost its record leads nowhere that is about to go, and carries no mark", () => {
+    const objects = render(samples.spec, 10, before);
+    const taken = foundOf(router, objects).get(routeKey);
+    if (taken === undefined) throw new Error("nothing was rendered");
+    const mangled: KubeObject = { ...taken, metadata: { ...taken.metadata, annotations: { ...taken.metadata.annotations, [ORIGINAL_SPEC]: "?" } } };
+    const { restored } = router.restore(intentOf(samples.spec, 0), new Map([[routeKey, mangled]]));
+    expect(restored).toHaveLength(1);
+    expect(JSON.stringify(restored)).not.toContain(MARKS);
+    expect(JSON.stringify(restored[0]?.spec)).not.toMatch(/podinfo-(primary|canary)/);
+  });
+
+  test("what the engine made is deleted, and what nobody's engine touched is left alone", () => {
+    const created = render(samples.spec, 10);
+    expect(router.restore(intentOf(samples.spec, 0), foundOf(router, created))).toEqual({ restored: [], deleted: created });
+    expect(router.restore(intentOf(samples.spec, 0), before)).toEqual({ restored: [], deleted: [] });
+  });
+
+  test("an object that another controller writes is a problem, and one of the Canary's own is not", () => {
+    const controlled = (uid: string): FoundObjects => {
+      const ownerReferences = [{ apiVersion: "flagger.app/v1beta1", kind: "Canary", name: "podinfo", uid, controller: true }];
+      return new Map([[routeKey, { ...samples.users, metadata: { ...samples.users.metadata, ownerReferences } }]]);
+    };
+    expect(router.check(intentOf(samples.spec, 0), controlled("c2"))).toMatchObject([{ reason: "ForeignController" }]);
+    expect(router.check(intentOf(samples.spec, 0), controlled("c1"))).toEqual([]);
+  });
+}
+
+function goldens(router: Router, samples: Samples, render: Render): void {
+  const names = readdirSync(samples.goldens).flatMap((file) => (file.endsWith(".canary.yaml") ? [file.slice(0, -".canary.yaml".length)] : []));
+
+  test.each(names)("renders the golden manifests %s", (name) => {
+    const [canary] = documents(join(samples.goldens, `${name}.canary.yaml`));
+    const spec = canary?.spec as CanarySpec;
+    expect(render(spec, 40)).toEqual(documents(join(samples.goldens, `${name}.yaml`)));
+    expect(router.check(intentOf(spec, 40), new Map()).filter(({ reason }) => reason !== "GatewayMissing")).toEqual([]);
+  });
+}
+
+function documents(file: string): KubeObject[] {
+  return parseAllDocuments(readFileSync(file, "utf8")).map((document) => document.toJS() as KubeObject);
+}

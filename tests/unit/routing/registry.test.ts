@@ -1,0 +1,26 @@
+// Every router of the registry keeps the shared promises; a name that is not there means no router.
+import { describe, expect, test } from "@jest/globals";
+import { ROUTERS, routerFor } from "../../../routing/registry.ts";
+import { conforms, type Samples } from "./conformance.ts";
+import { istioSamples } from "./istio.samples.ts";
+
+const SAMPLES: Record<string, Samples> = { istio: istioSamples };
+
+describe("routerFor", () => {
+  test.each(["istio"])("knows %s", (name) => {
+    expect(routerFor(name)?.name).toBe(name);
+  });
+
+  test.each(["", "Istio", "istio ", "istio:v1", "gloo", "constructor"])("does not guess what %j means", (name) => {
+    expect(routerFor(name)).toBeUndefined();
+  });
+
+  test("has samples for every router", () => {
+    expect(Object.keys(SAMPLES).sort()).toEqual(ROUTERS.map((router) => router.name).sort());
+  });
+});
+
+for (const router of ROUTERS) {
+  const samples = SAMPLES[router.name];
+  if (samples !== undefined) conforms(router, samples);
+}

@@ -18,6 +18,8 @@ export const STALLED_REASONS = [
   "Forbidden",
   "Refused",
   "CRDOutdated",
+  "RolledBack",
+  "PromotionBlocked",
   "InternalError",
 ] as const;
 

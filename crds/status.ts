@@ -100,7 +100,6 @@ export const canaryStatusSchema = z.object({
       postRollout: z.enum(["Pending", "Done"]).optional(),
       outcome: outcome.optional(),
       reason: z.string().optional(),
-      waitingFor: z.string().optional().describe("What the run waits for, in words"),
       measurements: z.array(measurement).max(32).optional().describe("The last check"),
     })
     .optional(),

@@ -1,0 +1,72 @@
+// Makes the cluster as it was rendered: fenced writes of what differs from the caches, in the order given.
+// Guarantees: each write carries the uid and resourceVersion it was computed from; nothing is re-read and tried again; nothing is written by a
+// leader whose lease ran out, over an object with a higher epoch, or when pods would go whose route is not seen to be gone.
+// Assumptions: the status that `wanted` was rendered from is committed.
+import { EPOCH } from "../../crds/marks.ts";
+import { mergePatch } from "../workload/mergepatch.ts";
+import type { Fault, KubeObject, ObjectRef } from "../ports.ts";
+import { preconditionOf } from "./commit.ts";
+import type { Context } from "./context.ts";
+
+export interface Wanted {
+  ref: ObjectRef;
+  /** What the write is computed from; undefined creates. */
+  found: KubeObject | undefined;
+  object: KubeObject;
+  /** Read live before this write, which must find that no traffic can reach the pods that go. Undefined when no pod goes. */
+  before?: () => Promise<string | undefined>;
+}
+
+export type Applied =
+  | { kind: "done"; writes: number }
+  /** The pass ends here; a watch event, an answer or the backoff brings the next one. */
+  | { kind: "stopped"; why: string; fault?: Fault; ref?: ObjectRef };
+
+/**
+ * @param confirm proves, before the first write of a pass that committed nothing, that the Canary has not moved
+ * @param repaired told of each write of such a pass: what was undone by somebody, and which fields
+ */
+export async function apply(
+  context: Context,
+  wanted: readonly Wanted[],
+  confirm: () => Promise<string | undefined>,
+  repaired?: (ref: ObjectRef, fields: string) => void,
+): Promise<Applied> {
+  let writes = 0;
+  for (const { ref, found, object, before } of wanted) {
+    const patch = found === undefined ? undefined : mergePatch(found, object);
+    if (found !== undefined && patch === undefined) continue;
+    const fenced = fence(context, found);
+    if (fenced !== undefined) return { kind: "stopped", why: fenced };
+    if (writes === 0) {
+      const moved = await confirm();
+      if (moved !== undefined) return { kind: "stopped", why: moved };
+    }
+    const unproved = await before?.();
+    if (unproved !== undefined) return { kind: "stopped", why: unproved };
+    if (!context.leadership.mayWrite()) return { kind: "stopped", why: "the lease may have run out" };
+    const result = found === undefined || patch === undefined ? await context.api.create(ref.resource, object) : await context.api.patch(ref, patch, preconditionOf(found));
+    if (!result.ok) return { kind: "stopped", why: result.fault.message, fault: result.fault, ref };
+    context.caches.absorb(result.value);
+    writes += 1;
+    const fields = patch === undefined ? "created" : leaves(patch).join(",");
+    repaired?.(ref, fields);
+    context.log.debug({ object: `${ref.resource.plural}/${ref.namespace}/${ref.name}`, fields }, "written");
+  }
+  return { kind: "done", writes };
+}
+
+function fence({ leadership }: Context, found: KubeObject | undefined): string | undefined {
+  if (!leadership.mayWrite()) return "the lease may have run out";
+  const theirs = Number(found?.metadata.annotations?.[EPOCH] ?? Number.NaN);
+  if (leadership.epoch === undefined || Number.isNaN(theirs) || theirs <= leadership.epoch) return undefined;
+  leadership.superseded();
+  return `a later leader (epoch ${theirs}) has written this object; ours is ${leadership.epoch}`;
+}
+
+/** Field paths of a patch, three levels deep: enough to name what somebody else keeps changing. */
+function leaves(patch: object, depth = 3): string[] {
+  return Object.entries(patch).flatMap(([key, value]: [string, unknown]) =>
+    depth > 1 && value !== null && typeof value === "object" && !Array.isArray(value) ? leaves(value, depth - 1).map((inner) => `${key}.${inner}`) : [key],
+  );
+}

@@ -1,0 +1,57 @@
+// What a pass is given: caches, ports and options, put together once by the composition root.
+import type { next } from "../machine/next.ts";
+import type { Clock, Http, KubeApi, KubeObject, Log, Resource } from "../ports.ts";
+import type { Router } from "../../routing/router.ts";
+import type { Recorder } from "./recorder.ts";
+
+/** What the informers hold. `plural` is enough of a name: no two watched kinds share one, except for Canaries, which have their group. */
+export interface Caches {
+  canaries(group: string): { get(namespace: string, name: string): KubeObject | undefined; list(): readonly KubeObject[] };
+  get(plural: string, namespace: string, name: string): KubeObject | undefined;
+  list(plural: string, namespace: string): readonly KubeObject[];
+  /** Takes in what a write returned, so that no pass sees the world older than its own last write. */
+  absorb(object: KubeObject): void;
+  forget(object: KubeObject): void;
+  /** The kind as this API server serves it; undefined when it does not. */
+  resource(kind: string): Resource | undefined;
+  readonly synced: boolean;
+}
+
+/** Pods are watched only while a run needs them. */
+export interface PodWatch {
+  /** Starts the watch where there is none; the pods known so far. */
+  pods(key: string, namespace: string, selector: Record<string, string>): readonly KubeObject[];
+  stop(key: string): void;
+}
+
+export interface Leadership {
+  /** Transitions of the Lease at our acquisition; undefined without election, and then nothing is stamped. */
+  readonly epoch: number | undefined;
+  /** False once the renew deadline has passed: no write starts after it. */
+  mayWrite(): boolean;
+  /** Somebody with a higher epoch has written: we are the stale one. */
+  superseded(): void;
+}
+
+export interface Options {
+  metricsServer: string;
+  meshProvider: string;
+  includeLabelPrefixes: readonly string[];
+}
+
+export interface Context {
+  api: KubeApi;
+  caches: Caches;
+  pods: PodWatch;
+  leadership: Leadership;
+  router(provider: string): Router | undefined;
+  http: Http;
+  clock: Clock;
+  log: Log;
+  recorder: Recorder;
+  options: Options;
+  /** The machine. A port, so that the demo can plant a known bug and show that it is caught. */
+  next: typeof next;
+  /** API groups served, with their versions. */
+  groups: ReadonlyMap<string, string>;
+}

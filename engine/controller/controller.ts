@@ -1,0 +1,131 @@
+// Runs the passes: events wake keys, workers take them, and each pass names when it wants to be run again. Holds no decision about any Canary.
+import type { KubeObject } from "../ports.ts";
+import { Announcer } from "./announce.ts";
+import { Asks } from "./asks.ts";
+import type { Context } from "./context.ts";
+import { Drift } from "./drift.ts";
+import { inquire } from "./inquire.ts";
+import { keyText, parseKey } from "./key.ts";
+import { Memory } from "./memory.ts";
+import { reconcile, type Pass } from "./reconcile.ts";
+import { lookedAt, Triggers } from "./triggers.ts";
+import { WorkQueue } from "./workqueue.ts";
+
+const WORKERS = 8;
+/** Passes that may follow each other without waiting, per key: more means that two writers, or a bug, keep each other busy. */
+const BUSY_PASSES_MAX = 50;
+
+export class Controller {
+  private readonly queue: WorkQueue;
+  private readonly triggers = new Triggers();
+  private readonly memory: Memory;
+  private readonly busy = new Map<string, number>();
+  private workers: Promise<void>[] = [];
+  private running = false;
+
+  constructor(
+    private readonly context: Context,
+    instance: string,
+  ) {
+    this.queue = new WorkQueue(context.clock);
+    const asks = new Asks((key, ask, signal) => inquire(key, ask, context, signal), (key) => this.queue.add(key), context.log);
+    this.memory = new Memory(new Announcer(context.api, context.clock, context.log, instance), asks, new Drift());
+  }
+
+  get depth(): number {
+    return this.queue.depth;
+  }
+
+  get asking(): number {
+    return this.memory.asks.inFlight;
+  }
+
+  /** A Canary was added, changed or deleted. */
+  canaryChanged(group: string, canary: KubeObject, deleted: boolean): void {
+    const key = keyText({ group, namespace: canary.metadata.namespace ?? "", name: canary.metadata.name });
+    if (deleted) this.triggers.forget(key);
+    else this.triggers.watch(key, lookedAt(canary));
+    this.queue.add(key);
+    // Whoever waited behind this one for the same target may be the oldest now.
+    if (deleted) for (const other of this.rivals(canary)) this.queue.add(other);
+  }
+
+  objectChanged(plural: string, object: KubeObject): void {
+    for (const key of this.triggers.keysOf(plural, object)) this.queue.add(key);
+  }
+
+  wake(key: string): void {
+    this.queue.add(key);
+  }
+
+  /** Starts working. Call it as the leader, after the caches are synced. */
+  start(): void {
+    if (this.running) return;
+    this.running = true;
+    this.workers = Array.from({ length: WORKERS }, () => this.work());
+  }
+
+  /** Ends after the passes in flight have ended; questions are cut off, nothing new is started. */
+  async stop(): Promise<void> {
+    this.running = false;
+    this.queue.close();
+    await Promise.all(this.workers);
+    await this.memory.asks.stop();
+  }
+
+  private rivals(canary: KubeObject): string[] {
+    const target = (canary.spec as { targetRef?: { name?: string } } | undefined)?.targetRef?.name ?? "";
+    return this.triggers.keysOf("deployments", { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: target, namespace: canary.metadata.namespace } });
+  }
+
+  private async work(): Promise<void> {
+    for (;;) {
+      const key = await this.queue.next();
+      if (key === undefined) return;
+      await this.pass(key);
+    }
+  }
+
+  private async pass(key: string): Promise<void> {
+    const { clock, log, recorder } = this.context;
+    const startedMs = clock.monotonic();
+    this.queue.clearDelay(key);
+    let pass: Pass;
+    try {
+      pass = await reconcile(parseKey(key), this.context, this.memory);
+    } catch (error) {
+      // A bug: this key stalls, its traffic stays where it is, and the others go on.
+      log.error({ key, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }, "a pass broke");
+      recorder.reconciled("bug", clock.monotonic() - startedMs);
+      this.queue.addLater(key);
+      this.queue.done(key);
+      return;
+    }
+    recorder.reconciled(pass.kind, clock.monotonic() - startedMs);
+    this.schedule(key, pass);
+    this.queue.done(key);
+  }
+
+  private schedule(key: string, pass: Pass): void {
+    if (pass.kind !== "again") this.busy.delete(key);
+    switch (pass.kind) {
+      case "again": {
+        const passes = (this.busy.get(key) ?? 0) + 1;
+        this.busy.set(key, passes);
+        if (passes > BUSY_PASSES_MAX) this.queue.addLater(key);
+        else this.queue.add(key);
+        return;
+      }
+      case "retry":
+        this.context.log.debug({ key, why: pass.why }, "trying again later");
+        this.queue.addLater(key);
+        return;
+      case "wait":
+        this.queue.forgive(key);
+        if (pass.wake !== "on-change") this.queue.addAt(key, pass.wake.atMs);
+        return;
+      case "forget":
+        this.queue.forgive(key);
+    }
+  }
+}

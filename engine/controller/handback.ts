@@ -1,0 +1,200 @@
+// Gives an app back whose Canary is gone: the target serves again before the primary goes. Driven by what is found, because the status went with the Canary.
+// There is no finalizer: a Canary, its namespace or the whole installation can always be deleted, and until this has run the primary goes on serving.
+import { EPOCH, MARKS, OWNER, unmarked } from "../../crds/marks.ts";
+import { iso } from "../machine/moves.ts";
+import type { KubeObject, ObjectRef, Precondition, Resource, Result } from "../ports.ts";
+import { readDeployment, selectorLabel } from "../workload/deployment.ts";
+import { mergePatch } from "../workload/mergepatch.ts";
+import { renderTarget } from "../workload/primary.ts";
+import { restoreService, serviceName } from "../workload/service.ts";
+import { preconditionOf } from "./commit.ts";
+import type { Context } from "./context.ts";
+import { keyText, type Key } from "./key.ts";
+import type { Memory } from "./memory.ts";
+import { keyOf } from "./observe.ts";
+import { HANDBACK, PAUSED, type Handback } from "./project.ts";
+import type { Pass } from "./reconcile.ts";
+import { DEPLOYMENTS, REVISIONS, SERVICES } from "./wanted.ts";
+
+const DRAIN_UNTIL = `${MARKS}drain-until`;
+const NAMESPACES: Resource = { group: "", version: "v1", plural: "namespaces", kind: "Namespace" };
+
+interface Estate {
+  namespace: string;
+  /** Every object that carries the marks of the Canary and that garbage collection will not take. */
+  objects: { resource: Resource; object: KubeObject }[];
+  primary: KubeObject | undefined;
+  target: KubeObject | undefined;
+  info: Handback;
+}
+
+export async function handBack(key: Key, context: Context, memory: Memory): Promise<Pass> {
+  const text = keyText(key);
+  context.pods.stop(text);
+  memory.forget(text, undefined);
+  context.recorder.forget(key);
+  const estate = estateOf(key, context);
+  if (estate === undefined) return { kind: "forget" };
+  if (!context.leadership.mayWrite()) return { kind: "retry", why: "the lease may have run out" };
+  const namespace = await context.api.get({ resource: NAMESPACES, namespace: "", name: key.namespace });
+  // Everything in a terminating namespace goes by itself; starting pods there would only be in the way.
+  if (namespace.ok ? namespace.value.metadata.deletionTimestamp !== undefined : namespace.fault.class === "not-found") return { kind: "forget" };
+  const live = await context.api.get({ resource: { group: key.group, version: context.groups.get(key.group) ?? "", plural: "canaries", kind: "Canary" }, namespace: key.namespace, name: key.name });
+  // The cache may be late: a Canary that was made anew keeps its primary.
+  if (live.ok || live.fault.class !== "not-found") return { kind: "retry", why: "the Canary is there again, or could not be looked for" };
+  context.log.debug({ canary: text }, "giving the app back");
+  return estate.target === undefined ? dissolve(estate, context, key) : giveBack(estate, estate.target, context, key);
+}
+
+function estateOf(key: Key, context: Context): Estate | undefined {
+  const { caches } = context;
+  const owner = `${key.group}/${key.name}`;
+  const kinds: Resource[] = [DEPLOYMENTS, SERVICES, REVISIONS];
+  for (const kind of ["VirtualService", "DestinationRule"]) {
+    const resource = caches.resource(kind);
+    if (resource !== undefined) kinds.push(resource);
+  }
+  const objects = kinds.flatMap((resource) =>
+    caches
+      .list(resource.plural, key.namespace)
+      .filter((object) => object.metadata.annotations?.[OWNER] === owner && !collected(object, key))
+      .map((object) => ({ resource, object })),
+  );
+  if (objects.length === 0) return undefined;
+  const primary = objects.find(({ object }) => object.metadata.annotations?.[HANDBACK] !== undefined)?.object;
+  const info = infoOf(primary, key);
+  return { namespace: key.namespace, objects, primary, target: caches.get("deployments", key.namespace, info.target), info };
+}
+
+function collected(object: KubeObject, key: Key): boolean {
+  return object.metadata.ownerReferences?.some((reference) => reference.apiVersion.startsWith(`${key.group}/`) && reference.name === key.name) === true;
+}
+
+/** Without a primary nothing of the engine serves, and the names are the usual ones. */
+function infoOf(primary: KubeObject | undefined, key: Key): Handback {
+  const usual: Handback = { target: key.name, apex: key.name, replicas: 1, drainSeconds: 0, provider: "istio" };
+  try {
+    return { ...usual, ...(JSON.parse(primary?.metadata.annotations?.[HANDBACK] ?? "{}") as Partial<Handback>) };
+  } catch {
+    return usual;
+  }
+}
+
+async function giveBack(estate: Estate, target: KubeObject, context: Context, key: Key): Promise<Pass> {
+  const { info, primary } = estate;
+  const spec = target.spec as { replicas?: number } | undefined;
+  const up = renderTarget(target, spec?.replicas === 0 ? info.replicas : undefined, target.metadata.annotations?.[PAUSED] === undefined ? undefined : false);
+  const raised = await send(context, DEPLOYMENTS, target, withoutMarks(up));
+  if (raised !== undefined) return raised;
+  const { readiness } = readDeployment(target, 100);
+  if (primary !== undefined && !readiness.ready) {
+    context.log.debug({ canary: keyText(key), why: readiness.why }, "waiting for the target before the primary goes");
+    return { kind: "wait", wake: "on-change" };
+  }
+  const returned = await returnTraffic(estate, target, context);
+  if (returned !== undefined) return returned;
+  if (primary !== undefined) {
+    const until = primary.metadata.annotations?.[DRAIN_UNTIL];
+    const nowMs = context.clock.now();
+    if (until === undefined) {
+      const marked = { ...primary, metadata: { ...primary.metadata, annotations: { ...primary.metadata.annotations, [DRAIN_UNTIL]: iso(nowMs + info.drainSeconds * 1000) } } };
+      return (await send(context, DEPLOYMENTS, primary, marked)) ?? { kind: "again" };
+    }
+    if (Date.parse(until) > nowMs) return { kind: "wait", wake: { atMs: Date.parse(until) } };
+  }
+  return remove(estate, context, key);
+}
+
+/** The apex first: whatever the routes fall back to has to lead to the target by then. */
+async function returnTraffic(estate: Estate, target: KubeObject, context: Context): Promise<Pass | undefined> {
+  const label = selectorLabel(target);
+  const apex = estate.objects.find(({ resource, object }) => resource === SERVICES && object.metadata.name === estate.info.apex)?.object;
+  if (apex !== undefined && label !== undefined) {
+    const { object } = restoreService(apex, undefined, label) ?? { object: apex };
+    // One that the engine made stays: who has learned to call it goes on calling it.
+    const spec = { ...(object.spec as object), ...(object === apex ? { selector: { [label.key]: label.value } } : {}) };
+    const sent = await send(context, SERVICES, apex, { ...unmarked(object), spec });
+    if (sent !== undefined) return sent;
+  }
+  for (const object of restoredRoutes(estate, context).restored) {
+    const resource = context.caches.resource(object.kind);
+    const found = estate.objects.find((entry) => keyOf(entry.object) === keyOf(object))?.object;
+    const sent = resource === undefined || found === undefined ? undefined : await send(context, resource, found, object);
+    if (sent !== undefined) return sent;
+  }
+  return undefined;
+}
+
+function restoredRoutes({ info, namespace, objects }: Estate, context: Context): { restored: KubeObject[]; deleted: KubeObject[] } {
+  const router = context.router(info.provider);
+  const found = new Map(objects.map(({ object }) => [keyOf(object), object]));
+  return router?.restore({ namespace, apex: info.apex, owner: { apiVersion: "", name: "", uid: "" } }, found) ?? { restored: [], deleted: [] };
+}
+
+/** The last step. What was restored carries no mark any more, so what still does is the engine's own. */
+async function remove(estate: Estate, context: Context, key: Key): Promise<Pass> {
+  const own = [serviceName(estate.info.apex, "primary"), serviceName(estate.info.apex, "canary")];
+  for (const { resource, object } of estate.objects) {
+    // The primary is the last to go, because its annotation is the memory of all this.
+    if (object === estate.primary || (resource === SERVICES && !own.includes(object.metadata.name))) continue;
+    const failed = await destroy(context, resource, object);
+    if (failed !== undefined) return failed;
+  }
+  if (estate.primary !== undefined) {
+    const failed = await destroy(context, DEPLOYMENTS, estate.primary);
+    if (failed !== undefined) return failed;
+  }
+  context.log.info({ canary: keyText(key) }, "the app was given back");
+  return { kind: "forget" };
+}
+
+/** The target is gone too, so there is nothing to give the app back to: what the engine made goes, what it took over is restored. */
+async function dissolve(estate: Estate, context: Context, key: Key): Promise<Pass> {
+  for (const object of restoredRoutes(estate, context).restored) {
+    const resource = context.caches.resource(object.kind);
+    const found = estate.objects.find((entry) => keyOf(entry.object) === keyOf(object))?.object;
+    const created = found?.metadata.annotations?.[`${MARKS}origin`] === "created";
+    if (resource === undefined || found === undefined) continue;
+    const failed = created ? await destroy(context, resource, found) : await send(context, resource, found, object);
+    if (failed !== undefined) return failed;
+  }
+  for (const { resource, object } of estate.objects) {
+    if (resource !== SERVICES || object.metadata.name !== estate.info.apex) continue;
+    const restored = restoreService(object, undefined, { key: "app", value: estate.info.target });
+    const failed = restored?.kind === "restored" ? await send(context, SERVICES, object, restored.object) : await destroy(context, SERVICES, object);
+    if (failed !== undefined) return failed;
+  }
+  const { objects } = estate;
+  const apex = objects.filter(({ resource, object }) => !(resource === SERVICES && object.metadata.name === estate.info.apex) && resource.kind !== "VirtualService");
+  return remove({ ...estate, objects: apex }, context, key);
+}
+
+function withoutMarks(target: KubeObject): KubeObject {
+  const { [PAUSED]: _paused, [EPOCH]: _epoch, ...annotations } = target.metadata.annotations ?? {};
+  return { ...target, metadata: { ...target.metadata, annotations } };
+}
+
+/** Undefined when nothing had to be sent. */
+async function send(context: Context, resource: Resource, found: KubeObject, wanted: KubeObject): Promise<Pass | undefined> {
+  const patch = mergePatch(found, wanted);
+  if (patch === undefined) return undefined;
+  return passOf(context, await context.api.patch(refTo(resource, found), patch, preconditionOf(found)));
+}
+
+async function destroy(context: Context, resource: Resource, object: KubeObject): Promise<Pass | undefined> {
+  const precondition: Precondition = preconditionOf(object);
+  const result = await context.api.delete(refTo(resource, object), precondition);
+  if (!result.ok && result.fault.class !== "not-found") return { kind: "retry", why: result.fault.message };
+  context.caches.forget(object);
+  return undefined;
+}
+
+function refTo(resource: Resource, object: KubeObject): ObjectRef {
+  return { resource, namespace: object.metadata.namespace ?? "", name: object.metadata.name };
+}
+
+function passOf(context: Context, result: Result<KubeObject>): Pass {
+  if (!result.ok) return { kind: "retry", why: result.fault.message };
+  context.caches.absorb(result.value);
+  return { kind: "again" };
+}

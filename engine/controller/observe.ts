@@ -1,0 +1,84 @@
+// What is the case? Turns cached objects, the clock and arrived answers into the one value that the machine decides on. It never waits and never writes.
+import type { Problem } from "../../crds/problem.ts";
+import { REVISION } from "../../crds/marks.ts";
+import type { Answer, Observation, PrimarySeen, TargetSeen, TrafficSeen } from "../machine/types.ts";
+import type { KubeObject } from "../ports.ts";
+import { mergePatch } from "../workload/mergepatch.ts";
+import { imagesOf, readDeployment } from "../workload/deployment.ts";
+import { restarts } from "../workload/podrestarts.ts";
+import { revisionOfPrimary } from "../workload/primary.ts";
+import { objectKey } from "./key.ts";
+import { routeIntent, traffic, type Drawing } from "./project.ts";
+
+export interface Sources {
+  nowMs: number;
+  problems: readonly Problem[];
+  trouble: Problem | undefined;
+  pods: readonly KubeObject[];
+  answers: ReadonlyMap<string, Answer>;
+  sentUpTo: number;
+}
+
+export function observe(drawing: Drawing, sources: Sources): Observation {
+  const { world, canary } = drawing;
+  return {
+    nowMs: sources.nowMs,
+    problems: sources.problems,
+    trouble: sources.trouble,
+    target: targetSeen(drawing, sources.pods),
+    primary: primarySeen(drawing),
+    traffic: trafficSeen(drawing),
+    stored: new Set(world.revisions.keys()),
+    answers: sources.answers,
+    sentUpTo: sources.sentUpTo,
+    deleting: canary.metadata.deletionTimestamp !== undefined,
+  };
+}
+
+function targetSeen({ world, status, settings }: Drawing, pods: readonly KubeObject[]): TargetSeen | undefined {
+  if (world.target === undefined) return undefined;
+  const { uid, generation, hash, images, replicas, paused, availableReplicas, readiness } = readDeployment(world.target, settings.canaryReadyPercent);
+  const mine = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined && imagesOf({ spec: pod.spec }).join() === images.join());
+  const crashes = status.run === undefined ? 0 : restarts(mine, status.run.startedAt);
+  return { uid, generation, hash, images, replicas, paused, availableReplicas, readiness, restarts: crashes };
+}
+
+function primarySeen({ world, settings }: Drawing): PrimarySeen | undefined {
+  const { primary, label } = world;
+  if (primary === undefined) return undefined;
+  const { images, replicas, availableReplicas, readiness } = readDeployment(primary, settings.primaryReadyPercent);
+  const revision = primary.metadata.annotations?.[REVISION] ?? (label === undefined ? undefined : revisionOfPrimary(primary, label).hash);
+  return { revision, images, replicas, availableReplicas, readiness };
+}
+
+/** Read back, not assumed: what is cached must read as the weights asked for, and rendering once more must find nothing to change. */
+function trafficSeen(drawing: Drawing): TrafficSeen {
+  const { status, world } = drawing;
+  if (world.router === undefined) return { kind: "unknown", why: "no router" };
+  if (status.route === undefined) return { kind: "differs", why: "no route yet" };
+  const intent = routeIntent(drawing);
+  const reading = world.router.read(intent, world.found);
+  if (reading.kind === "unknown") return reading;
+  if (reading.kind === "absent") return { kind: "differs", why: "the route does not exist" };
+  if (reading.canaryWeight !== status.route.canaryWeight || reading.primaryWeight !== status.route.primaryWeight) {
+    return { kind: "differs", why: `weights are ${reading.primaryWeight}/${reading.canaryWeight}` };
+  }
+  const { routes, apex } = traffic(drawing);
+  if (apex === undefined) return { kind: "differs", why: "the Services cannot be rendered" };
+  for (const object of [...routes, apex]) {
+    const found = object.kind === "Service" ? world.services.apex : world.found.get(keyOf(object));
+    if (found === undefined) return { kind: "differs", why: `${object.kind} ${object.metadata.name} does not exist` };
+    if (mergePatch({ spec: found.spec ?? {} }, { spec: object.spec ?? {} }) !== undefined) return { kind: "differs", why: `${object.kind} ${object.metadata.name} was changed` };
+  }
+  return { kind: "applied" };
+}
+
+export function keyOf(object: KubeObject): string {
+  const group = object.apiVersion.includes("/") ? (object.apiVersion.split("/")[0] ?? "") : "";
+  return objectKey({ group, plural: pluralOf(object.kind) }, object.metadata.namespace ?? "", object.metadata.name);
+}
+
+/** Every kind that is written here has a regular plural. */
+export function pluralOf(kind: string): string {
+  return `${kind.toLowerCase()}s`;
+}

@@ -1,0 +1,104 @@
+// What forbids work on this Canary that its CRD could not reject? Each answer names the field and the cure, and while there is one the workload is left alone.
+import { GROUPS, type Canary } from "../../crds/canary.ts";
+import type { Problem } from "../../crds/problem.ts";
+import { planMetrics } from "../../analysis/plan.ts";
+import { checkService } from "../workload/service.ts";
+import { foreignController } from "../../crds/marks.ts";
+import { primaryLabel } from "../workload/primary.ts";
+import type { Context } from "./context.ts";
+import { routeIntent, serviceIntent, type Drawing } from "./project.ts";
+import { ROLES } from "./world.ts";
+
+/** While one of these holds, not even what was rendered before is repaired: somebody else may be writing the same objects. */
+export const HANDS_OFF: ReadonlySet<Problem["reason"]> = new Set(["InvalidSpec", "DuplicateTarget", "ForeignController", "NameTaken", "CRDOutdated"]);
+
+export function problemsOf(context: Context, drawing: Drawing, rival: string | undefined): Problem[] {
+  const { canary, world, settings } = drawing;
+  const problems = [...unsupported(canary)];
+  if (canary.spec.service === undefined) {
+    problems.push({ reason: "InvalidSpec", path: "spec.service", message: "a Deployment needs spec.service with a port, so that there is something to route; add it" });
+  }
+  if (rival !== undefined) {
+    problems.push({ reason: "DuplicateTarget", path: "spec.targetRef.name", message: `${rival} is older and already rolls out Deployment ${settings.target}; delete one of the two` });
+  }
+  if (world.target !== undefined && world.label === undefined) {
+    problems.push({
+      reason: "SelectorLabelMissing",
+      path: "spec.targetRef.name",
+      message: `Deployment ${settings.target} selects its pods by none of the labels app, name, app.kubernetes.io/name; add one of them to spec.selector.matchLabels (the Deployment must be made anew for it)`,
+    });
+  }
+  problems.push(...routing(drawing), ...names(drawing), ...metrics(context, drawing));
+  return problems;
+}
+
+function routing(drawing: Drawing): Problem[] {
+  const { world, provider } = drawing;
+  if (world.router === undefined) {
+    return [{ reason: "RouterMissing", path: "spec.provider", message: `there is no router "${provider}"; use istio` }];
+  }
+  const unserved = world.router.kinds.flatMap((versions) => versions.slice(0, 1)).filter((kind) => drawing.version(kind.kind) === "");
+  if (unserved.length > 0) {
+    const kinds = unserved.map((kind) => kind.kind).join(", ");
+    return [{ reason: "RouterMissing", path: "spec.provider", message: `the API server serves no ${kinds}: install ${provider} and its CRDs` }];
+  }
+  return world.router.check(routeIntent(drawing), world.found);
+}
+
+function names(drawing: Drawing): Problem[] {
+  const { world, settings } = drawing;
+  const problems: Problem[] = [];
+  if (world.primary !== undefined && world.label !== undefined) {
+    const foreign = foreignController(world.primary, world.owner, "spec.targetRef.name");
+    const { key, value } = primaryLabel(world.label);
+    const selector = (world.primary.spec as { selector?: { matchLabels?: Record<string, string> } } | undefined)?.selector?.matchLabels ?? {};
+    if (foreign !== undefined) problems.push(foreign);
+    else if (selector[key] !== value) {
+      problems.push({
+        reason: "NameTaken",
+        path: "spec.targetRef.name",
+        message: `Deployment ${settings.primary} exists and is not a copy of ${settings.target} (its selector has no ${key}=${value}); rename one of the two`,
+      });
+    }
+  }
+  const intent = serviceIntent(drawing);
+  if (intent !== undefined) for (const role of ROLES) problems.push(...checkService(intent, role, world.services[role]));
+  return problems;
+}
+
+function metrics({ options }: Context, { canary, settings, provider }: Drawing): Problem[] {
+  if (settings.skipAnalysis) return [];
+  const planned = planMetrics({
+    group: canary.apiVersion.split("/")[0] ?? "",
+    name: canary.metadata.name,
+    namespace: canary.metadata.namespace ?? "",
+    spec: canary.spec,
+    metricsServer: options.metricsServer,
+    meshProvider: provider,
+  });
+  return planned.ok ? [] : planned.problems;
+}
+
+/** What the contract has and this engine does not do yet is refused by name: a field that is silently ignored would promote what nobody checked. */
+function unsupported({ apiVersion, spec }: Canary): Problem[] {
+  const flagger = apiVersion.startsWith(`${GROUPS.flagger.group}/`);
+  const found: [string, boolean, string][] = [
+    ["spec.targetRef.kind", spec.targetRef.kind !== "Deployment", "only Deployments are rolled out"],
+    ["spec.autoscalerRef", spec.autoscalerRef !== undefined, "autoscalers are not copied yet; remove it and scale the primary yourself"],
+    ["spec.analysis.iterations", (spec.analysis?.iterations ?? 0) > 0, "A/B and blue/green are not done yet; use stepWeight"],
+    ["spec.analysis.match", (spec.analysis?.match?.length ?? 0) > 0, "A/B is not done yet; use stepWeight"],
+    ["spec.analysis.mirror", spec.analysis?.mirror === true, "mirroring is not done yet"],
+    ["spec.analysis.sessionAffinity", spec.analysis?.sessionAffinity !== undefined, "session affinity is not done yet"],
+    ["spec.analysis.alerts", (spec.analysis?.alerts?.length ?? 0) > 0, "alerts are not sent yet; watch the events"],
+  ];
+  const problems: Problem[] = found.filter(([, present]) => present).map(([path, , message]) => ({ reason: "Unsupported", path, message }));
+  for (const [index, webhook] of (spec.analysis?.webhooks ?? []).entries()) {
+    if (["", "rollout", "pre-rollout", "post-rollout"].includes(webhook.type ?? "")) continue;
+    problems.push({ reason: "Unsupported", path: `spec.analysis.webhooks[${index}].type`, message: `webhooks of type ${webhook.type} are not called yet; remove it` });
+  }
+  const steps = spec.analysis?.stepWeight ?? spec.analysis?.stepWeights?.length ?? 0;
+  if (!flagger && spec.skipAnalysis !== true && steps === 0 && problems.length === 0) {
+    problems.push({ reason: "InvalidSpec", path: "spec.analysis", message: "names no step: set stepWeight or stepWeights" });
+  }
+  return problems;
+}

@@ -1,0 +1,183 @@
+// What should the cluster look like? Renders every object of a Canary from its spec, its committed status and the stored revisions. Pure: the same
+// status renders the same objects, whoever asks and whenever.
+import type { Canary, CanarySpec } from "../../crds/canary.ts";
+import { CANARY_LABEL, EPOCH, MARKS, ORIGIN, OWNER } from "../../crds/marks.ts";
+import type { CanaryStatus } from "../../crds/status.ts";
+import type { Settings } from "../machine/settings.ts";
+import type { KubeObject, OwnerReference } from "../ports.ts";
+import { renderPrimary, renderTarget } from "../workload/primary.ts";
+import { renderRevision, revisionOf } from "../workload/revisions.ts";
+import { renderService, type ServiceIntent, type ServiceRole } from "../workload/service.ts";
+import type { World } from "./world.ts";
+
+/** Set on a target that the engine has paused, so that it never lifts a pause of somebody else. */
+export const PAUSED = `${MARKS}paused`;
+/** On the primary: all that is needed to give the app back when the Canary is gone. */
+export const HANDBACK = `${MARKS}handback`;
+
+/** What survives the Canary on its primary. */
+export interface Handback {
+  target: string;
+  apex: string;
+  replicas: number;
+  drainSeconds: number;
+  provider: string;
+}
+
+export interface Drawing {
+  canary: Canary;
+  status: CanaryStatus;
+  settings: Settings;
+  world: World;
+  provider: string;
+  epoch: number | undefined;
+  includeLabelPrefixes: readonly string[];
+  /** Version of a kind as it is served; "" when it is not. */
+  version: (kind: string) => string;
+}
+
+export interface Projected {
+  revisions: KubeObject[];
+  primary: KubeObject | undefined;
+  services: KubeObject[];
+  routes: KubeObject[];
+  apex: KubeObject | undefined;
+  target: KubeObject | undefined;
+}
+
+const NOTHING: Projected = { revisions: [], primary: undefined, services: [], routes: [], apex: undefined, target: undefined };
+
+export function project(drawing: Drawing): Projected {
+  const { status, world } = drawing;
+  // Before the first decision nothing is anybody's business but the user's.
+  if (status.primary === undefined) return NOTHING;
+  const services = serviceIntent(drawing);
+  const routed = status.route !== undefined && services !== undefined;
+  return {
+    revisions: missingRevisions(drawing),
+    primary: primary(drawing),
+    services: services === undefined ? [] : (["primary", "canary"] as const).map((role) => owned(drawing, renderService(services, role, world.services[role]), false)),
+    routes: routed ? routes(drawing) : [],
+    apex: routed ? owned(drawing, renderService(services, "apex", world.services.apex), true) : undefined,
+    target: target(drawing),
+  };
+}
+
+/** The route alone, for reading back. */
+export function traffic(drawing: Drawing): { routes: KubeObject[]; apex: KubeObject | undefined } {
+  const services = serviceIntent(drawing);
+  if (drawing.status.route === undefined || services === undefined) return { routes: [], apex: undefined };
+  return { routes: routes(drawing), apex: owned(drawing, renderService(services, "apex", drawing.world.services.apex), true) };
+}
+
+export function routeIntent({ canary, status, settings, world }: Pick<Drawing, "canary" | "status" | "settings" | "world">) {
+  const { primaryWeight, canaryWeight } = status.route ?? { primaryWeight: 100, canaryWeight: 0 };
+  return { namespace: world.namespace, apex: settings.apex, spec: canary.spec, primaryWeight, canaryWeight, owner: world.owner };
+}
+
+export function serviceIntent({ canary, settings, world, status }: Pick<Drawing, "canary" | "settings" | "world" | "status">): ServiceIntent | undefined {
+  const { service } = canary.spec;
+  const { label } = world;
+  const stored = world.revisions.get(status.primary?.revision ?? "")?.revision;
+  const template = stored?.template ?? (world.target === undefined ? undefined : revisionOf(world.target).template);
+  if (service === undefined || label === undefined || template === undefined) return undefined;
+  return { namespace: world.namespace, apex: settings.apex, service, owner: world.owner, label, template };
+}
+
+function routes(drawing: Drawing): KubeObject[] {
+  const { world } = drawing;
+  if (world.router === undefined) return [];
+  return world.router.render(routeIntent(drawing), world.found, drawing.version).map((object) => owned(drawing, object, true));
+}
+
+/** Stored before anything runs on it, and only ever from the live target while that is still the revision in question. */
+function missingRevisions(drawing: Drawing): KubeObject[] {
+  const { world, status, settings } = drawing;
+  if (world.target === undefined) return [];
+  const live = revisionOf(world.target);
+  const wanted = [status.primary?.revision, status.run?.revision];
+  if (!wanted.includes(live.hash) || world.revisions.has(live.hash)) return [];
+  const object = renderRevision(world.namespace, settings.target, live, (status.counters?.runs ?? 0) + 1);
+  return [owned(drawing, { ...object, metadata: { ...object.metadata, annotations: { [ORIGIN]: "created" } } }, false)];
+}
+
+function primary(drawing: Drawing): KubeObject | undefined {
+  const { world, status, settings } = drawing;
+  const stored = world.revisions.get(status.primary?.revision ?? "")?.revision;
+  if (stored === undefined || world.target === undefined || world.label === undefined) return undefined;
+  const found = world.primary;
+  const replicas = Number((found?.spec as { replicas?: number } | undefined)?.replicas ?? 0);
+  const declared = status.target?.replicas ?? 1;
+  // As many as its owner asks for when it is made and when it takes over a revision; never none. In between it is scaled by whoever scales it.
+  const given = found === undefined || replicas === 0 || status.phase === "Promoting" ? declared : undefined;
+  const rendered = renderPrimary({
+    target: world.target,
+    label: world.label,
+    revision: stored,
+    replicas: given,
+    found,
+    includeLabelPrefixes: drawing.includeLabelPrefixes,
+  });
+  const handback: Handback = {
+    target: settings.target,
+    apex: settings.apex,
+    replicas: declared,
+    drainSeconds: Math.round(settings.drainMs / 1000),
+    provider: drawing.provider,
+  };
+  rendered.metadata = { ...rendered.metadata, annotations: { ...rendered.metadata.annotations, [HANDBACK]: JSON.stringify(handback) } };
+  return owned(drawing, rendered, true);
+}
+
+function target(drawing: Drawing): KubeObject | undefined {
+  const { world, status } = drawing;
+  const found = world.target;
+  const wanted = status.target;
+  if (found === undefined || wanted === undefined) return undefined;
+  const replicas = Number((found.spec as { replicas?: number } | undefined)?.replicas ?? 1);
+  const given = wanted.scale === "Zero" ? 0 : wanted.scale === "Up" && replicas === 0 ? wanted.replicas : undefined;
+  const ours = found.metadata.annotations?.[PAUSED] !== undefined;
+  const paused = wanted.paused ? true : ours ? false : undefined;
+  const rendered = renderTarget(found, given, paused);
+  const { [PAUSED]: _, ...annotations } = rendered.metadata.annotations ?? {};
+  const marked = { ...rendered, metadata: { ...rendered.metadata, annotations: wanted.paused ? { ...annotations, [PAUSED]: "true" } : annotations } };
+  return stamped(drawing, marked, found);
+}
+
+/** Marks an object as this Canary's. Only what the engine made is also owned, and only where its deletion may follow the Canary's at once. */
+function owned(drawing: Drawing, object: KubeObject, fenced: boolean): KubeObject {
+  const { canary, settings } = drawing;
+  const group = canary.apiVersion.split("/")[0] ?? "";
+  const uid = canary.metadata.uid ?? "";
+  const others = (object.metadata.ownerReferences ?? []).filter((reference) => reference.uid !== uid);
+  const reference: OwnerReference = { apiVersion: canary.apiVersion, kind: canary.kind, name: canary.metadata.name, uid, controller: true, blockOwnerDeletion: true };
+  const created = object.metadata.annotations?.[ORIGIN] === "created";
+  const marked: KubeObject = {
+    ...object,
+    metadata: {
+      ...object.metadata,
+      labels: { ...object.metadata.labels, [CANARY_LABEL]: labelValue(canary.metadata.name) },
+      annotations: { ...object.metadata.annotations, [OWNER]: `${group}/${canary.metadata.name}` },
+      ownerReferences: created && !settings.revertOnDeletion ? [...others, reference] : others,
+    },
+  };
+  return fenced ? stamped(drawing, marked, marked) : marked;
+}
+
+/** While a run is in flight the objects that carry traffic are stamped with our epoch, so that no write of an earlier leader can succeed any more. */
+function stamped({ status, epoch }: Drawing, object: KubeObject, found: KubeObject): KubeObject {
+  const known = found.metadata.annotations?.[EPOCH];
+  const value = epoch !== undefined && inFlight(status) ? String(Math.max(epoch, Number(known ?? 0))) : known;
+  return value === undefined ? object : { ...object, metadata: { ...object.metadata, annotations: { ...object.metadata.annotations, [EPOCH]: value } } };
+}
+
+export function inFlight(status: CanaryStatus): boolean {
+  return !(status.phase === "Initialized" || status.phase === "Succeeded" || status.phase === "Failed") || status.target?.scale !== "Zero";
+}
+
+/** Names may be longer than label values; the annotation beside the label has the whole name. */
+export function labelValue(name: string): string {
+  return name.slice(0, 63).replace(/[^A-Za-z0-9]+$/, "");
+}
+
+export type { CanarySpec, ServiceRole };

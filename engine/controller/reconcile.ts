@@ -1,0 +1,201 @@
+// One pass over one Canary: observe, decide, commit, apply, ask, announce. Each step may be cut off and the pass simply run again.
+import { parseCanary, type Canary } from "../../crds/canary.ts";
+import type { Problem } from "../../crds/problem.ts";
+import type { CanaryStatus } from "../../crds/status.ts";
+import { conditionsOf } from "../machine/conditions.ts";
+import { settingsOf, type Settings } from "../machine/settings.ts";
+import type { Transition, Wake } from "../machine/types.ts";
+import type { Fault, KubeObject, ObjectRef } from "../ports.ts";
+import { apply, type Applied } from "./apply.ts";
+import { commit } from "./commit.ts";
+import type { Context } from "./context.ts";
+import { handBack } from "./handback.ts";
+import { keyText, type Key } from "./key.ts";
+import type { Memory } from "./memory.ts";
+import { observe } from "./observe.ts";
+import { HANDS_OFF, problemsOf } from "./problems.ts";
+import { inFlight, type Drawing } from "./project.ts";
+import { rivalOf } from "./rivals.ts";
+import { wantedOf } from "./wanted.ts";
+import { worldOf } from "./world.ts";
+
+/** `again`: something was written, look at once; `retry`: something failed, look after the backoff. */
+export type Pass = { kind: "wait"; wake: Wake } | { kind: "again" } | { kind: "retry"; why: string } | { kind: "forget" };
+
+export async function reconcile(key: Key, context: Context, memory: Memory): Promise<Pass> {
+  const object = context.caches.canaries(key.group).get(key.namespace, key.name);
+  if (object === undefined) return handBack(key, context, memory);
+  const parsed = parseCanary(object);
+  if (!parsed.ok) return invalid(key, object, parsed.problems, context, memory);
+  const drawing = draw(context, parsed.canary);
+  const stale = await confirmed(key, object, drawing, context, memory);
+  if (stale !== undefined) return stale;
+
+  const { transition, problems } = decide(key, drawing, context, memory);
+  const committed = await write(key, object, drawing, transition, problems, context, memory);
+  if (committed.kind !== "committed") return committed;
+  const after: Drawing = { ...drawing, status: committed.status, canary: { ...drawing.canary, status: committed.status } };
+  const applied = problems.some((problem) => HANDS_OFF.has(problem.reason)) ? nothing : await applyAll(key, after, committed, context, memory);
+  memory.asks.set(keyText(key), transition.asks);
+  memory.announcer.send(committed.object, committed.status.outbox ?? []);
+  return ending(key, transition, committed.written, applied, context, memory);
+}
+
+const nothing: Applied = { kind: "done", writes: 0 };
+
+export function draw(context: Context, canary: Canary): Drawing {
+  const group = canary.apiVersion.split("/")[0] ?? "";
+  const settings = settingsOf(group, canary.spec);
+  const status = canary.status ?? {};
+  const target = context.caches.get("deployments", canary.metadata.namespace ?? "", settings.target);
+  const hashes = [status.primary?.revision, status.run?.revision, status.lastPromotedSpec, ...(target === undefined ? [] : [status.target?.revision])];
+  return {
+    canary,
+    status,
+    settings,
+    world: worldOf(context, canary as unknown as KubeObject, canary.spec, settings, hashes),
+    provider: canary.spec.provider ?? context.options.meshProvider,
+    epoch: context.leadership.epoch,
+    includeLabelPrefixes: context.options.includeLabelPrefixes,
+    version: (kind) => context.caches.resource(kind)?.version ?? "",
+  };
+}
+
+export function refOf(context: Context, key: Key): ObjectRef {
+  const version = context.groups.get(key.group) ?? "";
+  return { resource: { group: key.group, version, plural: "canaries", kind: "Canary" }, namespace: key.namespace, name: key.name };
+}
+
+/** A new leader reads a Canary whose run is in flight once from the API server: its cache may be older than what the last leader committed. */
+async function confirmed(key: Key, object: KubeObject, drawing: Drawing, context: Context, memory: Memory): Promise<Pass | undefined> {
+  const epoch = context.leadership.epoch ?? 0;
+  const text = keyText(key);
+  if (memory.confirmed.get(text) === epoch) return undefined;
+  if (drawing.status.phase === undefined || !inFlight(drawing.status)) {
+    memory.confirmed.set(text, epoch);
+    return undefined;
+  }
+  const live = await context.api.get(refOf(context, key));
+  if (!live.ok) return { kind: "retry", why: live.fault.message };
+  memory.confirmed.set(text, epoch);
+  if (live.value.metadata.resourceVersion === object.metadata.resourceVersion) return undefined;
+  context.caches.absorb(live.value);
+  return { kind: "again" };
+}
+
+function decide(key: Key, drawing: Drawing, context: Context, memory: Memory): { transition: Transition; problems: Problem[] } {
+  const text = keyText(key);
+  const nowMs = context.clock.now();
+  const { canary, settings, status, world } = drawing;
+  const outdated = memory.outdatedCRD(text, nowMs);
+  const problems = outdated === undefined ? problemsOf(context, drawing, rivalOf(context, key, canary, settings)) : [outdated];
+  const selector = (world.target?.spec as { selector?: { matchLabels?: Record<string, string> } } | undefined)?.selector?.matchLabels;
+  const watched = status.phase === "Progressing" && selector !== undefined;
+  if (!watched) context.pods.stop(text);
+  const seen = observe(drawing, {
+    nowMs,
+    problems,
+    trouble: memory.refusal(text) ?? memory.drift.fight(text, nowMs)?.problem,
+    pods: watched ? context.pods.pods(text, key.namespace, selector) : [],
+    answers: memory.asks.answers(text),
+    sentUpTo: memory.announcer.sentUpTo(canary.metadata.uid ?? ""),
+  });
+  const view = { kind: { group: key.group, name: canary.kind }, metadata: canary.metadata, spec: canary.spec, status };
+  return { transition: context.next(view, settings, seen), problems };
+}
+
+interface Written {
+  kind: "committed";
+  object: KubeObject;
+  status: CanaryStatus;
+  written: boolean;
+}
+
+async function write(key: Key, object: KubeObject, drawing: Drawing, transition: Transition, problems: readonly Problem[], context: Context, memory: Memory): Promise<Written | Pass> {
+  const before = drawing.status;
+  const status = problems[0]?.reason === "CRDOutdated" ? { ...before, conditions: transition.status.conditions } : transition.status;
+  if (transition.status === before || (status !== transition.status && shows(before, "CRDOutdated"))) return { kind: "committed", object, status: before, written: false };
+  if (!context.leadership.mayWrite()) return { kind: "retry", why: "the lease may have run out" };
+  const result = await commit(context.api, refOf(context, key), object, status);
+  if (!result.ok) return { kind: "retry", why: `status not written: ${result.fault.message}` };
+  context.caches.absorb(result.value.object);
+  context.log.info(
+    { canary: `${key.namespace}/${key.name}`, phase: status.phase, weight: status.route?.canaryWeight ?? 0, failedChecks: status.failedChecks, run: status.run?.id },
+    transition.why,
+  );
+  context.recorder.transition(key, drawing.settings, before, status);
+  if (result.value.pruned !== undefined && problems[0]?.reason !== "CRDOutdated") {
+    // What cannot be remembered must not be acted on.
+    memory.setOutdatedCRD(keyText(key), result.value.pruned, context.clock.now());
+    return { kind: "again" };
+  }
+  return { kind: "committed", object: result.value.object, status, written: result.value.object !== object };
+}
+
+function shows(status: CanaryStatus, reason: string): boolean {
+  return status.conditions?.some((condition) => condition.type === "Stalled" && condition.status === "True" && condition.reason === reason) === true;
+}
+
+async function applyAll(key: Key, drawing: Drawing, committed: Written, context: Context, memory: Memory): Promise<Applied> {
+  const text = keyText(key);
+  const nowMs = context.clock.now();
+  const wanted = wantedOf(context, drawing).filter(({ ref }) => !memory.drift.held(text, `${ref.resource.kind} ${ref.name}`, nowMs));
+  // Committed in this pass: the Canary was the newest an instant ago. Otherwise one live read proves it before anything is repaired.
+  const confirm = async (): Promise<string | undefined> => {
+    if (committed.written) return undefined;
+    const live = await context.api.get(refOf(context, key));
+    if (!live.ok) return live.fault.message;
+    if (live.value.metadata.resourceVersion === committed.object.metadata.resourceVersion) return undefined;
+    context.caches.absorb(live.value);
+    return "the Canary has moved";
+  };
+  return apply(context, wanted, confirm, committed.written ? undefined : (ref, fields) => {
+    memory.drift.repaired(text, `${ref.resource.kind} ${ref.name}`, fields, nowMs);
+    context.recorder.drift(key, ref.resource.kind);
+  });
+}
+
+function ending(key: Key, transition: Transition, committed: boolean, applied: Applied, context: Context, memory: Memory): Pass {
+  const text = keyText(key);
+  if (applied.kind === "stopped") {
+    const problem = applied.fault === undefined ? undefined : refusalOf(applied.fault, applied.ref);
+    const before = memory.refusal(text);
+    memory.setRefusal(text, problem);
+    if (problem !== undefined && before?.message !== problem.message) return { kind: "again" };
+    return { kind: "retry", why: applied.why };
+  }
+  if (memory.refusal(text) !== undefined) {
+    memory.setRefusal(text, undefined);
+    return { kind: "again" };
+  }
+  if (committed || applied.writes > 0) return { kind: "again" };
+  const fight = memory.drift.fight(text, context.clock.now());
+  if (fight === undefined) return { kind: "wait", wake: transition.wake };
+  const atMs = transition.wake === "on-change" ? fight.untilMs : Math.min(transition.wake.atMs, fight.untilMs);
+  return { kind: "wait", wake: { atMs } };
+}
+
+/** A refusal that repeating does not mend is shown with what was refused; anything else is simply tried again. */
+function refusalOf(fault: Fault, ref: ObjectRef | undefined): Problem | undefined {
+  const path = ref === undefined ? "" : `${ref.resource.kind} ${ref.namespace}/${ref.name}`;
+  if (fault.class === "forbidden") return { reason: "Forbidden", path, message: `${fault.message}; give the engine's role this right (see docs/install.md)` };
+  if (fault.class === "invalid") return { reason: "Refused", path, message: fault.message };
+  return undefined;
+}
+
+/** A manifest that an older CRD let through: said in the status, and nothing else is touched. */
+async function invalid(key: Key, object: KubeObject, problems: readonly Problem[], context: Context, memory: Memory): Promise<Pass> {
+  const status = (object.status ?? {}) as CanaryStatus;
+  const nowMs = context.clock.now();
+  const generation = object.metadata.generation ?? 0;
+  memory.asks.set(keyText(key), []);
+  const conditions = conditionsOf(status, { nowMs, generation, suspended: false, problem: problems[0] });
+  const said: CanaryStatus = { ...status, phase: status.phase ?? "Initializing", conditions, observedGeneration: generation };
+  if (!context.leadership.mayWrite()) return { kind: "retry", why: "the lease may have run out" };
+  const result = await commit(context.api, refOf(context, key), object, said);
+  if (!result.ok) return { kind: "retry", why: result.fault.message };
+  context.caches.absorb(result.value.object);
+  return { kind: "wait", wake: "on-change" };
+}
+
+export type { Settings };

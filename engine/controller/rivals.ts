@@ -1,0 +1,25 @@
+// Is there another Canary for the same Deployment? The older one goes on; the younger one must not touch anything.
+import type { Canary } from "../../crds/canary.ts";
+import type { Settings } from "../machine/settings.ts";
+import type { KubeObject } from "../ports.ts";
+import type { Context } from "./context.ts";
+import type { Key } from "./key.ts";
+
+/** The older Canary with this target, as "canaries.GROUP NAME"; undefined when this one is the oldest. */
+export function rivalOf(context: Context, key: Key, canary: Canary, settings: Settings): string | undefined {
+  for (const group of context.groups.keys()) {
+    for (const other of context.caches.canaries(group).list()) {
+      if (other.metadata.namespace !== key.namespace || other.metadata.uid === canary.metadata.uid) continue;
+      const ref = (other.spec as { targetRef?: { kind?: string; name?: string } } | undefined)?.targetRef;
+      if (ref?.name !== settings.target || ref.kind !== canary.spec.targetRef.kind) continue;
+      if (older(other, group, canary as unknown as KubeObject, key.group)) return `canaries.${group} ${other.metadata.name}`;
+    }
+  }
+  return undefined;
+}
+
+function older(other: KubeObject, otherGroup: string, mine: KubeObject, myGroup: string): boolean {
+  const created = [other.metadata.creationTimestamp ?? "", mine.metadata.creationTimestamp ?? ""] as const;
+  if (created[0] !== created[1]) return created[0] < created[1];
+  return `${otherGroup}/${other.metadata.name}` < `${myGroup}/${mine.metadata.name}`;
+}

@@ -1,0 +1,62 @@
+// Which Canaries does a changed object concern? By its marks where it has them, by name where it belongs to the user.
+// A trigger says only "look at this key"; what changed is found by looking.
+import { OWNER } from "../../crds/marks.ts";
+import type { KubeObject } from "../ports.ts";
+
+interface Names {
+  objects: string[];
+}
+
+export class Triggers {
+  /** `plural/namespace/name` to the keys that look at this object. */
+  private readonly byObject = new Map<string, Set<string>>();
+  private readonly byKey = new Map<string, Names>();
+
+  /** What a Canary looks at, as its manifest has it; replaces what it looked at before. */
+  watch(key: string, objects: string[]): void {
+    this.forget(key);
+    this.byKey.set(key, { objects });
+    for (const object of objects) {
+      const keys = this.byObject.get(object) ?? new Set<string>();
+      keys.add(key);
+      this.byObject.set(object, keys);
+    }
+  }
+
+  forget(key: string): void {
+    for (const object of this.byKey.get(key)?.objects ?? []) {
+      const keys = this.byObject.get(object);
+      keys?.delete(key);
+      if (keys?.size === 0) this.byObject.delete(object);
+    }
+    this.byKey.delete(key);
+  }
+
+  keysOf(plural: string, object: KubeObject): string[] {
+    const namespace = object.metadata.namespace ?? "";
+    const keys = new Set(this.byObject.get(`${plural}/${namespace}/${object.metadata.name}`) ?? []);
+    const owner = object.metadata.annotations?.[OWNER];
+    if (owner !== undefined) {
+      const [group = "", name = ""] = owner.split("/");
+      keys.add(`${group}/${namespace}/${name}`);
+    }
+    return [...keys];
+  }
+}
+
+/** The names of everything that a Canary's manifest speaks of, whether it exists or not. */
+export function lookedAt(canary: KubeObject): string[] {
+  const namespace = canary.metadata.namespace ?? "";
+  const spec = (canary.spec ?? {}) as { targetRef?: { name?: unknown }; service?: { name?: unknown; gateways?: unknown } };
+  const target = typeof spec.targetRef?.name === "string" ? spec.targetRef.name : "";
+  const apex = typeof spec.service?.name === "string" ? spec.service.name : target;
+  const gateways = Array.isArray(spec.service?.gateways) ? spec.service.gateways.filter((gateway) => typeof gateway === "string") : [];
+  return [
+    `deployments/${namespace}/${target}`,
+    `deployments/${namespace}/${target}-primary`,
+    ...["", "-primary", "-canary"].map((suffix) => `services/${namespace}/${apex}${suffix}`),
+    `virtualservices/${namespace}/${apex}`,
+    ...["-primary", "-canary"].map((suffix) => `destinationrules/${namespace}/${apex}${suffix}`),
+    ...gateways.map((gateway) => (gateway.includes("/") ? `gateways/${gateway}` : `gateways/${namespace}/${gateway}`)),
+  ];
+}

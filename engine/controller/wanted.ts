@@ -1,0 +1,73 @@
+// In what order is the cluster made as it was rendered, and what must be proved before pods go? Turns a projection into fenced writes.
+import type { KubeObject, ObjectRef, Resource } from "../ports.ts";
+import { primaryLabel } from "../workload/primary.ts";
+import type { Wanted } from "./apply.ts";
+import type { Context } from "./context.ts";
+import { objectKey } from "./key.ts";
+import { keyOf } from "./observe.ts";
+import { project, routeIntent, type Drawing } from "./project.ts";
+
+export const DEPLOYMENTS: Resource = { group: "apps", version: "v1", plural: "deployments", kind: "Deployment" };
+export const REVISIONS: Resource = { group: "apps", version: "v1", plural: "controllerrevisions", kind: "ControllerRevision" };
+export const SERVICES: Resource = { group: "", version: "v1", plural: "services", kind: "Service" };
+
+/** Revisions, primary, Services, routes, target: whatever traffic is led to is there before the traffic, and a pause is there before a weight. */
+export function wantedOf(context: Context, drawing: Drawing): Wanted[] {
+  const { world, settings } = drawing;
+  const projected = project(drawing);
+  const found = (object: KubeObject): KubeObject | undefined => world.found.get(keyOf(object));
+  const wanted: Wanted[] = projected.revisions.map((object) => entry(REVISIONS, object, undefined));
+  if (projected.primary !== undefined) wanted.push(entry(DEPLOYMENTS, projected.primary, world.primary));
+  for (const object of projected.services) {
+    wanted.push(entry(SERVICES, object, object.metadata.name === `${settings.apex}-primary` ? world.services.primary : world.services.canary));
+  }
+  const target = projected.target === undefined || world.target === undefined ? [] : [entry(DEPLOYMENTS, projected.target, world.target, removal(context, drawing, projected.target))];
+  // What the route refers to comes before the route.
+  const route = world.router?.keys({ namespace: world.namespace, apex: settings.apex }).route;
+  const ordered = [...projected.routes].sort((left, right) => Number(keyOf(left) === route) - Number(keyOf(right) === route));
+  const routes = ordered.flatMap((object) => {
+    const resource = context.caches.resource(object.kind);
+    return resource === undefined ? [] : [entry(resource, object, found(object))];
+  });
+  const apex = projected.apex === undefined ? [] : [entry(SERVICES, projected.apex, world.services.apex)];
+  return [...wanted, ...target, ...routes, ...apex];
+}
+
+function entry(resource: Resource, object: KubeObject, found: KubeObject | undefined, before?: Wanted["before"]): Wanted {
+  return { ref: { resource, namespace: object.metadata.namespace ?? "", name: object.metadata.name }, object, found, before };
+}
+
+/** The proof that is due before a target with pods goes to zero; undefined where none goes. */
+function removal(context: Context, drawing: Drawing, target: KubeObject): Wanted["before"] {
+  const before = replicasOf(drawing.world.target);
+  return before > 0 && replicasOf(target) === 0 ? () => stillRouted(context, drawing) : undefined;
+}
+
+function replicasOf(object: KubeObject | undefined): number {
+  return Number((object?.spec as { replicas?: number } | undefined)?.replicas ?? 1);
+}
+
+/**
+ * Reads route and apex Service live. Undefined when no traffic can reach the target's pods; otherwise why it still might.
+ * A cache that lags would take a route for gone that a stalled leader has just brought back.
+ */
+async function stillRouted(context: Context, drawing: Drawing): Promise<string | undefined> {
+  const { world, settings } = drawing;
+  const { router } = world;
+  if (router === undefined) return "no router to read the route with";
+  const { route } = router.keys({ namespace: world.namespace, apex: settings.apex });
+  const resource = router.kinds.flatMap((versions) => versions.slice(0, 1)).find((kind) => objectKey(kind, world.namespace, settings.apex) === route);
+  if (resource === undefined) return "no kind to read the route as";
+  const live = await context.api.get({ resource: context.caches.resource(resource.kind) ?? resource, namespace: world.namespace, name: settings.apex });
+  if (!live.ok) return `route not read: ${live.fault.message}`;
+  context.caches.absorb(live.value);
+  const reading = router.read(routeIntent(drawing), new Map([[route, live.value]]));
+  if (reading.kind !== "known" || reading.canaryWeight !== 0) return "the route still leads to the target";
+  const apex = await context.api.get({ resource: SERVICES, namespace: world.namespace, name: settings.apex });
+  if (!apex.ok) return `apex Service not read: ${apex.fault.message}`;
+  context.caches.absorb(apex.value);
+  const selector = (apex.value.spec as { selector?: Record<string, string> } | undefined)?.selector ?? {};
+  if (world.label === undefined) return "the target has no selector label";
+  const { key, value } = primaryLabel(world.label);
+  return selector[key] === value ? undefined : "the apex Service still leads to the target";
+}

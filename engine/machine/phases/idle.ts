@@ -1,0 +1,100 @@
+// Initialized, Succeeded and Failed: bring pods to rest behind the last route, tell the post-rollout hooks, and wait for a new revision.
+import { confirmRoute, iso, judged, move, named, normal, routeTo, startRun, stay } from "../moves.ts";
+import type { Move, Situation, TargetSeen } from "../types.ts";
+import { isNewRevision } from "../revisions.ts";
+
+export function idle(at: Situation): Move {
+  return hooks(at) ?? (blocked(at) ? blockedPromotion(at) : resting(at));
+}
+
+/** A promotion whose primary never became ready: the analysed revision serves from the target. */
+function blocked(at: Situation): boolean {
+  return at.status.phase === "Failed" && at.status.run?.outcome === "PromotionBlocked" && (at.status.route?.canaryWeight ?? 0) > 0;
+}
+
+function blockedPromotion(at: Situation): Move {
+  const { status, seen, settings } = at;
+  const unconfirmed = confirmRoute(at, false);
+  if (unconfirmed !== undefined) return unconfirmed;
+  const primary = seen.primary;
+  const ready = primary !== undefined && primary.revision === status.primary?.revision && primary.readiness.ready;
+  const promoted = status.lastPromotedSpec ?? "";
+  if ((seen.target?.availableReplicas ?? 0) === 0 && (primary?.availableReplicas ?? 0) > 0) {
+    return move(at, { canaryWeight: 0, route: routeTo(0) }, "target has no available pod: traffic goes to the primary");
+  }
+  if (status.primary?.revision === status.run?.revision) {
+    if (ready) {
+      const notice = normal("Promoting", `${named(at, settings.primary)} became ready after all: routing all traffic to primary`);
+      return move(at, { phase: "Finalising", canaryWeight: 0, route: routeTo(0) }, "blocked promotion goes on", notice);
+    }
+    if (seen.target !== undefined && isNewRevision(status, seen.target) && seen.stored.has(promoted)) {
+      const images = status.history?.find((run) => run.revision === promoted)?.images ?? [];
+      return move(at, { primary: { revision: promoted, images } }, "a new revision came: the primary goes back to the promoted one first");
+    }
+    return stay(at, `promotion blocked: ${primary === undefined || primary.readiness.ready ? "primary missing" : primary.readiness.why}`);
+  }
+  if (!ready) return stay(at, `waiting for ${settings.primary} to be back at revision ${promoted}`);
+  return move(at, { canaryWeight: 0, route: routeTo(0) }, "the primary is back: traffic returns to it");
+}
+
+function resting(at: Situation): Move {
+  const { status, seen, settings } = at;
+  const target = seen.target;
+  // Pods may go only when the route that led to them is seen to be gone; a target that is already at rest needs no such proof.
+  if (status.target?.scale !== "Zero" || status.target.paused) {
+    const unconfirmed = confirmRoute(at, true);
+    if (unconfirmed !== undefined) return unconfirmed;
+    if (target === undefined) return gone(at);
+    return move(at, { target: judged(at, target, { ...known(at), scale: "Zero", paused: false }) }, "drained: target scaled to zero");
+  }
+  if (target === undefined) return gone(at);
+  if (isNewRevision(status, target)) return begin(at, target);
+  if (target.hash === status.lastPromotedSpec && status.lastAppliedSpec !== status.lastPromotedSpec) {
+    const notice = normal("Reverted", `${named(at, settings.target)} is back at the promoted revision ${target.hash}`);
+    return move(at, { phase: "Succeeded", lastAppliedSpec: target.hash, target: judged(at, target) }, "target reverted to the promoted revision", notice);
+  }
+  const unconfirmed = confirmRoute(at, false);
+  if (unconfirmed !== undefined) return unconfirmed;
+  return at.status.target?.generation === target.generation && at.status.target.uid === target.uid
+    ? stay(at, "idle")
+    : move(at, { target: judged(at, target) }, "target edited, same revision");
+}
+
+/** What was judged before stays judged: coming to rest must not hide a revision that arrived meanwhile. */
+function known(at: Situation) {
+  const { uid, generation, revision, images } = at.status.target ?? {};
+  return uid === undefined || generation === undefined || revision === undefined || images === undefined ? {} : { uid, generation, revision, images };
+}
+
+function gone(at: Situation): Move {
+  const message = `Deployment ${named(at, at.settings.target)} does not exist; ${at.settings.primary} goes on serving. Create it again or delete the Canary`;
+  return { ...stay(at, message), problem: { reason: "TargetMissing", path: "spec.targetRef.name", message } };
+}
+
+function begin(at: Situation, target: TargetSeen): Move {
+  const started = startRun(at, target);
+  return move(
+    at,
+    { phase: "Progressing", ...started, target: judged(at, target, { scale: "Up", paused: false }) },
+    `new revision ${target.hash}`,
+    normal("Progressing", `New revision detected! Scaling up ${named(at, at.settings.target)}`),
+  );
+}
+
+function hooks(at: Situation): Move | undefined {
+  const { status, seen } = at;
+  const run = status.run;
+  if (run?.postRollout !== "Pending") return undefined;
+  const ask = { id: `${run.id}/post-rollout`, kind: "hooks" as const, type: "post-rollout" as const };
+  const answer = seen.answers.get(ask.id);
+  // The verdict of a run does not wait for its post-rollout hooks, so resting goes on beside them.
+  if (answer === undefined) {
+    const beside = blocked(at) ? blockedPromotion(at) : resting(at);
+    return { ...beside, asks: [...beside.asks, ask] };
+  }
+  const notice =
+    answer.verdict === "pass"
+      ? normal("PostRollout", "Post-rollout check passed")
+      : { type: "Warning" as const, reason: "PostRolloutFailed", message: `Post-rollout check failed: ${answer.message}` };
+  return move(at, { run: { ...run, postRollout: "Done" } }, `post-rollout hooks answered at ${iso(seen.nowMs)}`, notice);
+}

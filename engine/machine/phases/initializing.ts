@@ -1,0 +1,88 @@
+// From a running app to a primary that serves in its place. The target keeps running until the primary has the traffic and the old route has drained.
+import { confirmRoute, iso, judged, move, named, normal, routeTo, stay } from "../moves.ts";
+import type { Move, Situation, TargetSeen } from "../types.ts";
+
+export function initializing(at: Situation): Move {
+  const { status, seen, settings } = at;
+  const target = seen.target;
+  if (target === undefined) return missing(at);
+  const chosen = choosePrimary(at, target);
+  if (chosen !== undefined) return chosen;
+
+  const primary = seen.primary;
+  if (primary === undefined || primary.revision !== status.primary?.revision) return stay(at, `waiting for ${settings.primary} to be created`);
+  if (status.route === undefined) {
+    if (primary.readiness.ready) return move(at, { route: routeTo(0) }, `${settings.primary} is ready: traffic moves to it`);
+    const waiting = stay(at, primary.readiness.why);
+    return primary.readiness.deadlineExceeded ? { ...waiting, problem: primaryNeverReady(at, primary.readiness.why) } : waiting;
+  }
+  const unconfirmed = confirmRoute(at, true);
+  if (unconfirmed !== undefined) return unconfirmed;
+
+  const promoted = status.primary.revision;
+  return move(
+    at,
+    {
+      phase: "Initialized",
+      canaryWeight: 0,
+      iterations: 0,
+      lastAppliedSpec: promoted,
+      lastPromotedSpec: promoted,
+      // A revision that came while the first one was taken over is still to be seen as new.
+      target: judged(at, target, { scale: "Zero", ...(target.hash === promoted ? {} : { revision: promoted, generation: 0 }) }),
+    },
+    "primary serves, target scaled to zero",
+    normal("Initialized", `Initialization done! ${named(at, at.canary.metadata.name)}`),
+  );
+}
+
+function missing(at: Situation): Move {
+  const { settings } = at;
+  const problem = {
+    reason: "TargetMissing" as const,
+    path: "spec.targetRef.name",
+    message: `Deployment ${named(at, settings.target)} does not exist; create it or correct spec.targetRef.name`,
+  };
+  return { ...stay(at, problem.message), problem };
+}
+
+/** Until traffic moves, the primary follows the target; a primary that is already there (status lost, Canary made anew) is adopted instead. */
+function choosePrimary(at: Situation, target: TargetSeen): Move | undefined {
+  const { status, seen } = at;
+  if (status.primary === undefined && seen.primary?.revision !== undefined) {
+    const revision = seen.primary.revision;
+    return move(
+      at,
+      {
+        phase: "Initializing",
+        primary: { revision, images: seen.primary.images },
+        lastAppliedSpec: revision,
+        lastPromotedSpec: revision,
+        target: judged(at, target, { revision, generation: 0 }),
+      },
+      "adopting the primary that is already there",
+      normal("Adopted", `${named(at, at.settings.primary)} already runs revision ${revision}: it stays the promoted one`),
+    );
+  }
+  const adopted = status.lastPromotedSpec !== undefined && status.lastPromotedSpec !== "";
+  if (adopted || status.route !== undefined) return undefined;
+  if (status.primary?.revision === target.hash) {
+    const known = status.target;
+    if (known?.generation === target.generation && (target.replicas === 0 || known.replicas === target.replicas)) return undefined;
+    return move(at, { target: judged(at, target) }, "target edited while initializing");
+  }
+  return move(
+    at,
+    { phase: "Initializing", primary: { revision: target.hash, images: target.images.slice(0, 32) }, target: judged(at, target, { scale: "AsFound", paused: false }) },
+    `creating ${at.settings.primary} from revision ${target.hash}`,
+    normal("Initializing", `New Deployment detected, creating ${named(at, at.settings.primary)} as of ${iso(seen.nowMs)}`),
+  );
+}
+
+function primaryNeverReady(at: Situation, why: string) {
+  return {
+    reason: "PrimaryUnavailable" as const,
+    path: "spec.targetRef.name",
+    message: `${named(at, at.settings.primary)} does not become ready (${why}); the target still serves. Fix the pod template of ${named(at, at.settings.target)}`,
+  };
+}

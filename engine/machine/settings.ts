@@ -1,0 +1,67 @@
+// What does the manifest ask for, with every default applied? The only place where defaults of the analysis live.
+import { GROUPS, type CanarySpec } from "../../crds/canary.ts";
+import { parseDuration } from "../../crds/durations.ts";
+import { ladder } from "./ladder.ts";
+
+export type Policy = "hold" | "fail" | "pass";
+
+export interface Settings {
+  /** Names: the Deployment of the user, the engine's copy, and the base of the three Services. */
+  target: string;
+  primary: string;
+  apex: string;
+  intervalMs: number;
+  /** Failed checks that roll back. */
+  threshold: number;
+  /** Canary weights in rising order; the last one is the last before promotion. Empty with skipAnalysis. */
+  rungs: readonly number[];
+  /** Percent by which traffic returns to the primary per interval while promoting; 0 is all at once. */
+  promotionStep: number;
+  deadlineMs: number;
+  /** How long pods live on after the route that led to them was seen to be gone. */
+  drainMs: number;
+  /** How long checks without a verdict may hold a run before it is decided. */
+  maxHoldMs: number;
+  onNoData: Policy;
+  onProviderError: Policy;
+  skipAnalysis: boolean;
+  suspended: boolean;
+  revertOnDeletion: boolean;
+  primaryReadyPercent: number;
+  canaryReadyPercent: number;
+}
+
+const SECOND = 1000;
+const FLAGGER_INTERVAL_FLOOR_MS = 10 * SECOND;
+const INTERVAL_FLOOR_MS = SECOND;
+const DEFAULT_DRAIN_SECONDS = 10;
+const DEFAULT_MAX_HOLD_MS = 10 * 60 * SECOND;
+
+export function settingsOf(group: string, spec: CanarySpec): Settings {
+  const flagger = group === GROUPS.flagger.group;
+  const analysis = spec.analysis;
+  const target = spec.targetRef.name;
+  const skipAnalysis = spec.skipAnalysis === true || analysis === undefined;
+  const intervalMs = Math.max(parseDuration(analysis?.interval ?? "60s") ?? 60 * SECOND, flagger ? FLAGGER_INTERVAL_FLOOR_MS : INTERVAL_FLOOR_MS);
+  // Flagger has one answer to silence and to an outage: a failed check. Its manifests keep it.
+  const policy: Policy = flagger ? "fail" : "hold";
+  return {
+    target,
+    primary: `${target}-primary`,
+    apex: spec.service?.name ?? target,
+    intervalMs,
+    threshold: analysis?.threshold !== undefined && analysis.threshold > 0 ? analysis.threshold : 1,
+    rungs: skipAnalysis ? [] : ladder(analysis ?? {}),
+    promotionStep: analysis?.stepWeightPromotion ?? 0,
+    deadlineMs: (spec.progressDeadlineSeconds ?? 600) * SECOND,
+    drainMs: (spec.drainSeconds ?? DEFAULT_DRAIN_SECONDS) * SECOND,
+    maxHoldMs: parseDuration(analysis?.maxHold ?? "") ?? Math.max(DEFAULT_MAX_HOLD_MS, 10 * intervalMs),
+    onNoData: analysis?.onNoData ?? policy,
+    onProviderError: analysis?.onProviderError ?? policy,
+    skipAnalysis,
+    suspended: spec.suspend === true,
+    revertOnDeletion: spec.revertOnDeletion ?? !flagger,
+    primaryReadyPercent: analysis?.primaryReadyThreshold ?? 100,
+    canaryReadyPercent: analysis?.canaryReadyThreshold ?? 100,
+  };
+}

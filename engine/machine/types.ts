@@ -1,0 +1,111 @@
+// The words of the state machine: what a pass has seen, what it asks for, and what it decided. No behaviour.
+import type { CanarySpec } from "../../crds/canary.ts";
+import type { Problem } from "../../crds/problem.ts";
+import type { CanaryStatus, Measurement, Verdict } from "../../crds/status.ts";
+import type { KubeMeta } from "../ports.ts";
+import type { Settings } from "./settings.ts";
+
+export type Readiness = { ready: true } | { ready: false; why: string; deadlineExceeded: boolean };
+
+/** The target, as its cached object reads. */
+export interface TargetSeen {
+  uid: string;
+  generation: number;
+  /** Canonical hash of the pod template: the revision's name. */
+  hash: string;
+  images: string[];
+  /** spec.replicas */
+  replicas: number;
+  paused: boolean;
+  availableReplicas: number;
+  /** Ready at the number of replicas that it was given; never for 0. */
+  readiness: Readiness;
+  /** Highest restart count of one pod of the revision under analysis; 0 while pods are not watched. */
+  restarts: number;
+}
+
+export interface PrimarySeen {
+  /** The revision it was rendered from; undefined when it does not say. */
+  revision: string | undefined;
+  images: string[];
+  replicas: number;
+  availableReplicas: number;
+  readiness: Readiness;
+}
+
+/** Whether routing objects and apex Service are what the status asks for, as read back; `unknown` raises nothing. */
+export type TrafficSeen = { kind: "applied" } | { kind: "differs"; why: string } | { kind: "unknown"; why: string };
+
+/** Everything one pass knows. Undefined `target` or `primary` means that the object does not exist. */
+export interface Observation {
+  nowMs: number;
+  /** What forbids work, as only the engine can see it; empty when nothing does. */
+  problems: readonly Problem[];
+  /** What goes wrong with the engine's own writes (refused, or undone again and again): shown, but it holds no run. */
+  trouble: Problem | undefined;
+  target: TargetSeen | undefined;
+  primary: PrimarySeen | undefined;
+  traffic: TrafficSeen;
+  /** Revisions that are stored, by hash. */
+  stored: ReadonlySet<string>;
+  /** Answers that arrived, by the id of what was asked. */
+  answers: ReadonlyMap<string, Answer>;
+  /** Announcements up to this id are known to be sent. */
+  sentUpTo: number;
+  /** The Canary is being deleted and somebody else's finalizer still holds it. */
+  deleting: boolean;
+}
+
+export type HookType = "pre-rollout" | "post-rollout";
+
+/** Something to be asked of the outside while no pass waits for it. Asking twice with one id is asking once. */
+export type Ask = { id: string; kind: "check" } | { id: string; kind: "hooks"; type: HookType };
+
+export interface Answer {
+  verdict: Verdict;
+  /** Why, in words; empty for a plain pass. */
+  message: string;
+  measurements: Measurement[];
+}
+
+/** When the key must be looked at again at the latest; changes and answers wake it earlier. */
+export type Wake = { atMs: number } | "on-change";
+
+export interface CanaryView {
+  kind: { group: string; name: string };
+  metadata: KubeMeta;
+  spec: CanarySpec;
+  status: CanaryStatus;
+}
+
+export interface Situation {
+  canary: CanaryView;
+  status: CanaryStatus;
+  settings: Settings;
+  seen: Observation;
+}
+
+export interface Notice {
+  type: "Normal" | "Warning";
+  reason: string;
+  message: string;
+}
+
+/** What one phase decided, before conditions and counters are filled in. */
+export interface Move {
+  status: CanaryStatus;
+  notices: Notice[];
+  asks: Ask[];
+  wake: Wake;
+  /** Why nothing or something happened, for the log. */
+  why: string;
+  /** A reason for Stalled that the phase found by itself. */
+  problem?: Problem;
+}
+
+export interface Transition {
+  status: CanaryStatus;
+  asks: Ask[];
+  wake: Wake;
+  why: string;
+}

@@ -223,20 +223,15 @@ function read(intent: Pick<RouteIntent, "namespace" | "apex" | "spec">, found: F
   const object = found.get(routeKey(intent));
   if (object === undefined) return { kind: "absent" };
   const protocol = isTcp(intent.spec) ? "tcp" : "http";
-  const all = list(map(object.spec)[protocol]);
-  const ours = all.filter((route) => leadsToApp([route], intent));
-  const [route] = ours;
-  if (ours.length !== 1) return unknown(intent, `${ours.length} ${protocol} routes lead to ${hosts(intent).join(" and ")}, and one should`);
-  if (all.length !== 1) return unknown(intent, `it has ${all.length} ${protocol} routes, and another one may take the traffic`);
-  return weightsOf(intent, list(map(route).route).map(map));
+  const routes = list(map(object.spec)[protocol]);
+  if (routes.length !== 1) return unknown(intent, `it has ${routes.length} ${protocol} routes, where one should split all traffic`);
+  return weightsOf(intent, list(map(routes[0]).route).map(map));
 }
 
 function weightsOf(intent: Names, route: Json[]): RouteReading {
-  const [primaryHost, canaryHost] = hosts(intent);
-  const weightOf = (host: string): unknown => route.find((entry) => map(entry.destination).host === host)?.weight;
-  const primaryWeight = weightOf(primaryHost);
-  const canaryWeight = weightOf(canaryHost);
-  if (route.length !== 2) return unknown(intent, `its route has ${route.length} destinations instead of two`);
+  const [primary, canary] = hosts(intent).map((host) => route.find((entry) => map(entry.destination).host === host));
+  if (route.length !== 2 || primary === undefined || canary === undefined) return unknown(intent, `its route should lead to ${hosts(intent).join(" and ")} alone`);
+  const [primaryWeight, canaryWeight] = [primary.weight, canary.weight];
   if (!isPercent(primaryWeight) || !isPercent(canaryWeight)) return unknown(intent, "a destination has no weight from 0 to 100");
   if (primaryWeight + canaryWeight !== 100) return unknown(intent, `its weights ${primaryWeight} and ${canaryWeight} do not sum to 100`);
   return { kind: "known", primaryWeight, canaryWeight };

@@ -1,6 +1,7 @@
 // Is this the same pod template as before? Names a template by a hash of its meaning, so that key order and the empty values that API servers and
 // tools add and drop never look like a new revision. It judges nothing: an annotation that a restart stamps is a change like any other.
 import { createHash } from "node:crypto";
+import { isMap } from "../../crds/json.ts";
 
 /** Kubernetes' alphabet for generated names: no vowels, hence no words, and nothing that looks like something else. */
 const ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
@@ -29,25 +30,12 @@ export function canonicalJson(value: unknown): string {
 /** Undefined when nothing is left. */
 function canonical(value: unknown): unknown {
   if (value === null || value === undefined) return undefined;
-  if (Array.isArray(value)) return value.length === 0 ? undefined : value.map((element: unknown) => canonical(element) ?? blank(element));
+  if (Array.isArray(value)) return value.length === 0 ? undefined : value.map((element: unknown) => canonical(element) ?? null);
   if (typeof value !== "object") return value;
   const members: [string, unknown][] = [];
   for (const [key, member] of Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const kept = canonical(member) ?? (KEPT_WHEN_EMPTY.has(key) && isObject(member) ? {} : undefined);
+    const kept = canonical(member) ?? (KEPT_WHEN_EMPTY.has(key) && isMap(member) ? {} : undefined);
     if (kept !== undefined) members.push([key, kept]);
   }
-  return members.length === 0 ? undefined : sorted(members);
-}
-
-function blank(element: unknown): unknown {
-  return isObject(element) ? {} : null;
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null;
-}
-
-/** JSON.stringify puts keys that look like array indices first whatever the order of insertion: the result is stable all the same. */
-function sorted(members: [string, unknown][]): object {
-  return Object.fromEntries(members);
+  return members.length === 0 ? undefined : Object.fromEntries(members);
 }

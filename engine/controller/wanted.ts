@@ -1,5 +1,5 @@
 // In what order is the cluster made as it was rendered, and what must be proved before pods go? Turns a projection into fenced writes.
-import type { KubeObject, ObjectRef, Resource } from "../ports.ts";
+import type { KubeObject, Resource } from "../ports.ts";
 import { primaryLabel } from "../workload/primary.ts";
 import type { Wanted } from "./apply.ts";
 import type { Context } from "./context.ts";

@@ -10,7 +10,7 @@ export function initializing(at: Situation): Move {
   if (chosen !== undefined) return chosen;
 
   const primary = seen.primary;
-  if (primary === undefined || primary.revision !== status.primary?.revision) return stay(at, `waiting for ${settings.primary} to be created`);
+  if (status.primary === undefined || primary === undefined || primary.revision !== status.primary.revision) return stay(at, `waiting for ${settings.primary} to be created`);
   if (status.route === undefined) {
     if (primary.readiness.ready) return move(at, { route: routeTo(0) }, `${settings.primary} is ready: traffic moves to it`);
     const waiting = stay(at, primary.readiness.why);

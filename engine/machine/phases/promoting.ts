@@ -45,14 +45,14 @@ export function promoting(at: Situation): Move {
 
 function shiftBack(at: Situation, run: Run, weight: number): Move {
   const { status, seen, settings } = at;
+  const due = run.nextCheckAt === undefined || weight === 0 ? seen.nowMs : instant(status.route?.appliedAt) + settings.intervalMs;
+  if (seen.nowMs < due) return stay(at, "next promotion step", { atMs: due });
   const left = settings.promotionStep > 0 ? Math.max(weight - settings.promotionStep, 0) : 0;
   if (left === 0) {
     const notice = normal("Finalising", "Routing all traffic to primary");
     // Named even when the weight is 0 already: the primary's new pods get a route that is read back before anything goes.
     return move(at, { phase: "Finalising", route: routeTo(0), run: { ...run, deadlineAt: undefined, nextCheckAt: undefined } }, "primary is ready: all traffic to it", notice);
   }
-  const due = run.nextCheckAt === undefined ? seen.nowMs : instant(status.route?.appliedAt) + settings.intervalMs;
-  if (seen.nowMs < due) return stay(at, "next promotion step", { atMs: due });
   const notice = normal("Advanced", `Advance ${named(at, at.canary.metadata.name)} primary weight ${100 - left}`);
   const stepped: Run = { ...run, deadlineAt: iso(seen.nowMs + settings.deadlineMs), nextCheckAt: iso(seen.nowMs + settings.intervalMs) };
   return move(at, { route: routeTo(left), run: stepped }, `primary weight ${100 - left}`, notice);

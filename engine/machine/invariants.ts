@@ -1,0 +1,43 @@
+// Which promises did a decision break? Checked by the tests on every enumerated and simulated step (design.md, section 8); none of it decides anything.
+import type { CanaryStatus } from "../../crds/status.ts";
+import { canaryWeightOf } from "./moves.ts";
+import type { Settings } from "./settings.ts";
+import type { Observation, Transition } from "./types.ts";
+
+/** The promises, by number, that going from `before` to what was decided breaks; empty when none. */
+export function broken(before: CanaryStatus, seen: Observation, settings: Settings, decided: Transition): string[] {
+  const after = decided.status;
+  const from = canaryWeightOf(before);
+  const to = canaryWeightOf(after);
+  const raised = to > from;
+  const top = settings.rungs.at(-1) ?? 0;
+  const promoted = after.phase === "Promoting" && before.phase !== "Promoting";
+  const answered = [...seen.answers.values()].some((answer) => answer.verdict === "pass");
+  const blocked = after.phase === "Failed" && after.run?.outcome === "PromotionBlocked";
+  const rules: [string, boolean][] = [
+    ["P1 weights are whole percents that sum to 100", after.route === undefined || (sums(after.route) && Number.isInteger(to))],
+    ["P2 never above maxWeight before promotion", !raised || blocked || to <= top],
+    ["P3 no rise without a pass", !raised || from === 0 || blocked || answered],
+    ["P3 no promotion without a pass", !promoted || settings.skipAnalysis || (from > 0 && answered)],
+    ["P4 no rise on a target that is not ready", !raised || seen.target?.readiness.ready === true],
+    ["P5 no zero replicas under weight", !(to > 0 && after.target?.scale === "Zero")],
+    ["P5 pods go only after their route was applied and drained", !goesToZero(before, after) || (to === 0 && restful(after, seen))],
+    ["P9 unknown raises nothing", !(raised && from > 0) || seen.traffic.kind === "applied"],
+    ["P10 only a failure counts", (after.failedChecks ?? 0) <= (before.failedChecks ?? 0) || [...seen.answers.values()].some((answer) => answer.verdict === "fail")],
+    ["P15 paused while it carries weight", !raised || blocked || after.target?.paused === true],
+    ["P15 a revision under weight is the one under analysis", !raised || blocked || seen.target?.hash === after.run?.revision],
+  ];
+  return rules.filter(([, holds]) => !holds).map(([rule]) => rule);
+}
+
+function sums(route: NonNullable<CanaryStatus["route"]>): boolean {
+  return route.primaryWeight + route.canaryWeight === 100 && route.primaryWeight >= 0 && route.canaryWeight >= 0;
+}
+
+function goesToZero(before: CanaryStatus, after: CanaryStatus): boolean {
+  return after.target?.scale === "Zero" && before.target?.scale !== "Zero";
+}
+
+function restful({ route }: CanaryStatus, { nowMs }: Observation): boolean {
+  return route?.appliedAt !== undefined && Date.parse(route.drainUntil ?? "") <= nowMs;
+}

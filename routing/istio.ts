@@ -273,13 +273,13 @@ function restore(intent: Names & { owner: RouteIntent["owner"] }, found: FoundOb
     const object = found.get(key);
     const origin = object === undefined ? undefined : originOf(object, intent.owner.uid);
     if (object === undefined || origin === undefined) continue;
-    if (origin === "created") deleted.push(object);
+    if (origin === "created" && key !== route) deleted.push(object);
     else restored.push({ ...unmarked(object), spec: originalSpec(object) ?? withoutRecord(map(object.spec), intent, key === route) });
   }
   return { restored, deleted };
 }
 
-/** Somebody destroyed the record of what was there. The backends are about to go, so what leads to them is led to the apex Service. */
+/** A route that the engine made, or whose record somebody destroyed. The backends are about to go, so what leads to them is led to the apex Service. */
 function withoutRecord(spec: Json, intent: Names, isRoute: boolean): Json {
   if (!isRoute) return spec;
   const toApex = (routes: unknown): unknown => (leadsToApp(routes, intent) ? [{ route: [{ destination: { host: intent.apex } }] }] : routes);

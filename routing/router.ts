@@ -44,7 +44,10 @@ export interface Router {
    */
   render(intent: RouteIntent, found: FoundObjects, version: (kind: string) => string): KubeObject[];
   read(intent: Pick<RouteIntent, "namespace" | "apex" | "spec">, found: FoundObjects): RouteReading;
-  /** What is to become of each object when the app is given back: restored to what was found, or deleted because the engine made it. */
+  /**
+   * What is to become of each object when the app is given back: restored to what was found, or deleted because the engine made it. A route that the
+   * engine made is restored too, as one that leads to the apex Service: whoever reaches the app through it goes on reaching it.
+   */
   restore(intent: Pick<RouteIntent, "namespace" | "apex" | "owner">, found: FoundObjects): { restored: KubeObject[]; deleted: KubeObject[] };
 }
 

@@ -177,9 +177,13 @@ function adoption(router: Router, samples: Samples, routeKey: string, render: Re
     expect(JSON.stringify(restored[0]?.spec)).not.toMatch(/podinfo-(primary|canary)/);
   });
 
-  test("what the engine made is deleted, and what nobody's engine touched is left alone", () => {
+  test("a route that the engine made goes on leading to the app, the rest of what it made is deleted, and what nobody's engine touched is left alone", () => {
     const created = render(samples.spec, 10);
-    expect(router.restore(intentOf(samples.spec, 0), foundOf(router, created))).toEqual({ restored: [], deleted: created });
+    const { restored, deleted } = router.restore(intentOf(samples.spec, 0), foundOf(router, created));
+    const { route } = router.keys(intentOf(samples.spec, 0));
+    expect(restored.map((object) => keyOfObject(router, object))).toEqual([route]);
+    expect(JSON.stringify(restored)).not.toMatch(/-primary|-canary|rollout\.kurator\.dev/);
+    expect(deleted).toEqual(created.filter((object) => keyOfObject(router, object) !== route));
     expect(router.restore(intentOf(samples.spec, 0), before)).toEqual({ restored: [], deleted: [] });
   });
 

@@ -1,0 +1,169 @@
+// What may a Canary say, in either API group? Shapes and types; the defaults of absent fields are in engine/machine/settings.ts.
+// `parseCanary` is for what arrives anyway, past an older CRD: total, and it never repairs a wrong value by guessing.
+import { z } from "zod";
+import type { KubeMeta } from "../engine/ports.ts";
+import { analysisSchema } from "./analysis.ts";
+import { ruled, strictly, texts, whole, type Dialect, type Rule } from "./dialect.ts";
+import { APEX_LENGTH, ruledService } from "./service.ts";
+import { problemsOf } from "./issues.ts";
+import { isMap } from "./json.ts";
+import type { Problem } from "./problem.ts";
+import { canaryStatusSchema, type CanaryStatus } from "./status.ts";
+
+export const GROUPS = {
+  own: { group: "rollout.kurator.dev", version: "v1alpha1" },
+  flagger: { group: "flagger.app", version: "v1beta1" },
+} as const;
+
+export const PROVIDERS = [
+  "apisix",
+  "appmesh",
+  "appmesh:v1beta2",
+  "contour",
+  "gatewayapi:v1",
+  "gatewayapi:v1beta1",
+  "gloo",
+  "istio",
+  "knative",
+  "kubernetes",
+  "kuma",
+  "linkerd",
+  "nginx",
+  "osm",
+  "skipper",
+  "smi:v1alpha1",
+  "smi:v1alpha2",
+  "smi:v1alpha3",
+  "traefik",
+] as const;
+
+function reference<K extends readonly [string, ...string[]]>(kinds: K) {
+  return z.object({ apiVersion: z.string().max(253), kind: z.enum(kinds), name: z.string().max(253) });
+}
+
+function targetRef(dialect: Dialect) {
+  return strictly(dialect, reference(["DaemonSet", "Deployment", "Service"]), {
+    cel: "self == oldSelf",
+    message: "cannot be changed, because the primary is a copy of this target; make a new Canary for another target",
+  });
+}
+
+function autoscalerRef(dialect: Dialect) {
+  const replicas = dialect === "own" ? z.int().min(1) : z.number().min(1);
+  return reference(["HorizontalPodAutoscaler", "ScaledObject"]).extend({
+    primaryScalerQueries: texts.optional(),
+    primaryScalerReplicas: z.object({ minReplicas: replicas.optional(), maxReplicas: replicas.optional() }).optional(),
+  });
+}
+
+function specShape(dialect: Dialect) {
+  return z.object({
+    provider: z.enum(PROVIDERS).optional().describe("What routes the traffic; the controller's default when absent"),
+    metricsServer: z.string().optional().describe("Address of the Prometheus that this Canary's checks ask"),
+    targetRef: targetRef(dialect).describe("The workload that is rolled out"),
+    autoscalerRef: autoscalerRef(dialect).optional().describe("The target's autoscaler, copied for the primary"),
+    ingressRef: reference(["Ingress"]).optional().describe("Ingress of nginx or skipper"),
+    routeRef: reference(["ApisixRoute"]).optional(),
+    upstreamRef: reference(["Upstream"]).extend({ namespace: z.string().optional() }).optional().describe("Upstream of Gloo"),
+    service: ruledService(dialect).optional().describe("The Services and how traffic gets to them"),
+    analysis: analysisSchema(dialect).optional().describe("How a run goes up, and by what it is judged"),
+    progressDeadlineSeconds: whole(dialect, 1).optional().describe("Seconds that the workload has to become ready before the run is rolled back"),
+    skipAnalysis: z.boolean().optional().describe("Promote each revision without a check"),
+    revertOnDeletion: z.boolean().optional().describe("Give everything back as it was found when the Canary is deleted"),
+    suspend: z.boolean().optional().describe("Leave everything as it is"),
+    drainSeconds: z.int().min(0).max(600).optional().describe("Seconds that pods live on after the last traffic was led away from them"),
+  });
+}
+
+type Shape = z.output<ReturnType<typeof specShape>>;
+
+const ownRules: Rule<Shape>[] = [
+  {
+    cel: "has(self.analysis) || (has(self.skipAnalysis) && self.skipAnalysis)",
+    message: "analysis is missing; add it, or set skipAnalysis: true to promote without a check",
+    ok: ({ analysis, skipAnalysis }) => analysis !== undefined || skipAnalysis === true,
+  },
+  {
+    cel: "!has(self.analysis) || (has(self.skipAnalysis) && self.skipAnalysis) || has(self.analysis.iterations) || has(self.analysis.stepWeight) || has(self.analysis.stepWeights)",
+    message: "analysis names no steps; add one of analysis.stepWeight, analysis.stepWeights and analysis.iterations, or set skipAnalysis: true",
+    ok: ({ analysis, skipAnalysis }) =>
+      analysis === undefined || skipAnalysis === true || [analysis.iterations, analysis.stepWeight, analysis.stepWeights].some((one) => one !== undefined),
+  },
+  {
+    cel: "has(self.service) || self.targetRef.apiVersion.startsWith('serving.knative.dev/')",
+    message: "service is missing; add service.port, the port that clients call",
+    ok: ({ service, targetRef: target }) => service !== undefined || target.apiVersion.startsWith("serving.knative.dev/"),
+  },
+  {
+    cel: `(has(self.service) && has(self.service.name)) || size(self.targetRef.name) <= ${APEX_LENGTH}`,
+    message: `targetRef.name is too long to name the Services after it; set service.name, with at most ${APEX_LENGTH} characters`,
+    ok: ({ service, targetRef: target }) => service?.name !== undefined || target.name.length <= APEX_LENGTH,
+  },
+];
+
+export function specSchema(dialect: Dialect) {
+  const shape = specShape(dialect);
+  return dialect === "own" ? ruled(shape, ...ownRules) : shape;
+}
+
+export const canarySpecSchema = specSchema("own");
+export const flaggerSpecSchema = specSchema("flagger");
+
+export type CanarySpec = z.infer<typeof canarySpecSchema>;
+export type CanaryService = NonNullable<CanarySpec["service"]>;
+export type CanaryAnalysis = NonNullable<CanarySpec["analysis"]>;
+export type CanaryMetric = NonNullable<CanaryAnalysis["metrics"]>[number];
+export type CanaryWebhook = NonNullable<CanaryAnalysis["webhooks"]>[number];
+export type CanaryAlert = NonNullable<CanaryAnalysis["alerts"]>[number];
+
+export interface Canary {
+  apiVersion: string;
+  kind: "Canary";
+  metadata: KubeMeta;
+  spec: CanarySpec;
+  status?: CanaryStatus;
+}
+
+export type Parsed = { ok: true; canary: Canary } | { ok: false; problems: Problem[] };
+
+/** The group of an apiVersion, for example "flagger.app" of "flagger.app/v1beta1". */
+export function groupOf(apiVersion: string): string {
+  return apiVersion.split("/")[0] ?? "";
+}
+
+/** Fields that no schema knows are left out, and so is null, which the API server too takes for an absent field. */
+export function parseCanary(object: unknown): Parsed {
+  if (!isMap(object)) return wrong("", "not an object; give a Canary");
+  const { apiVersion, kind, metadata } = object;
+  const served = Object.values(GROUPS).map(({ group, version }) => `${group}/${version}`);
+  if (typeof apiVersion !== "string" || !served.includes(apiVersion)) return wrong("apiVersion", `must be ${served.join(" or ")}`);
+  if (kind !== "Canary") return wrong("kind", "must be Canary");
+  if (!isMap(metadata) || typeof metadata.name !== "string" || metadata.name === "") return wrong("metadata.name", "is missing; give the Canary a name");
+
+  const schema = groupOf(apiVersion) === GROUPS.own.group ? canarySpecSchema : flaggerSpecSchema;
+  const spec = schema.safeParse(withoutNulls(object.spec));
+  const status = canaryStatusSchema.optional().safeParse(withoutEmptyPhase(object.status));
+  const problems = [...(spec.success ? [] : problemsOf(spec.error, "spec")), ...(status.success ? [] : problemsOf(status.error, "status"))];
+  if (!spec.success || !status.success) return { ok: false, problems };
+  const canary: Canary = { apiVersion, kind, metadata: { ...metadata, name: metadata.name }, spec: spec.data };
+  return { ok: true, canary: status.data === undefined ? canary : { ...canary, status: status.data } };
+}
+
+function wrong(path: string, message: string): Parsed {
+  return { ok: false, problems: [{ reason: "InvalidSpec", path, message }] };
+}
+
+/** Flagger writes an empty phase before its first one. */
+function withoutEmptyPhase(status: unknown): unknown {
+  const plain = withoutNulls(status);
+  if (!isMap(plain) || plain.phase !== "") return plain;
+  return Object.fromEntries(Object.entries(plain).filter(([key]) => key !== "phase"));
+}
+
+function withoutNulls(value: unknown): unknown {
+  if (value === null) return undefined;
+  if (Array.isArray(value)) return value.map((item: unknown) => (item === null ? null : withoutNulls(item)));
+  if (!isMap(value)) return value;
+  const kept = Object.entries(value).filter(([, member]) => member !== null);
+  return Object.fromEntries(kept.map(([key, member]) => [key, withoutNulls(member)]));
+}

@@ -35,17 +35,18 @@ export function whole(dialect: Dialect, min: number, max?: number): z.ZodNumber 
 /** Flagger's pattern is open at the end and knows no hours; the engine floors what it cannot use. */
 const FLAGGER_DURATION = /^[0-9]+(m|s)/;
 const DURATION = /^([0-9]{1,6}(ms|s|m|h))+$/;
+const EXAMPLES = "write a duration such as 30s, 1m or 1m30s";
 
 /** Fits 1m30s and every other row of four; keeps the CEL cost bounded and the sum below what a duration can hold. */
 const DURATION_LENGTH = 20;
 
 export function ownDuration(floor: string): z.ZodString {
-  const text = z.string().max(DURATION_LENGTH).regex(DURATION);
+  const text = z.string().max(DURATION_LENGTH).regex(DURATION, EXAMPLES);
   return ruled(text, {
     // An ill-formed duration makes duration() fail with a second, confusing error beside the pattern's.
     cel: `!self.matches('${DURATION.source}') || duration(self) >= duration('${floor}')`,
-    message: `must be at least ${floor}; write a duration such as 30s, 1m or 1m30s`,
-    ok: (value) => (parseDuration(value) ?? 0) >= (parseDuration(floor) ?? 0),
+    message: `must be at least ${floor}; ${EXAMPLES}`,
+    ok: (value) => !DURATION.test(value) || (parseDuration(value) ?? 0) >= (parseDuration(floor) ?? 0),
   });
 }
 

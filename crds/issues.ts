@@ -32,6 +32,7 @@ function sentence(issue: z.core.$ZodIssue): string {
     case "too_small":
       return `must be ${measured(issue.origin, "at least", issue.minimum)}`;
     case "invalid_format":
+      if (!issue.message.startsWith("Invalid")) return issue.message;
       return issue.pattern === undefined ? `must be a ${issue.format}` : `must match ${issue.pattern}`;
     case "invalid_union":
       return "has the wrong type";

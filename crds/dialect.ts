@@ -2,6 +2,7 @@
 // A rule is written once: its CEL goes into the CRD, its predicate serves the engine, and the two share one message that names the cure.
 import { z } from "zod";
 import { parseDuration } from "./durations.ts";
+import { list } from "./json.ts";
 
 export type Dialect = "own" | "flagger";
 
@@ -12,17 +13,25 @@ export interface Rule<T> {
   ok?: (value: T) => boolean;
 }
 
+const VALIDATIONS = "x-kubernetes-validations";
+
 /** `reason` and `fieldPath` exist only since Kubernetes 1.28, so a rule sits on the very field that it is about. */
 export function ruled<S extends z.ZodType>(schema: S, ...rules: Rule<z.output<S>>[]): S {
   let checked: S = schema;
   for (const { ok, message } of rules) if (ok !== undefined) checked = checked.refine(ok, message);
-  const validations = rules.map(({ cel, message }) => ({ rule: cel, message }));
-  return checked.meta({ ...schema.meta(), "x-kubernetes-validations": validations });
+  const before = schema.meta() ?? {};
+  const added = rules.map(({ cel, message }) => ({ rule: cel, message }));
+  return checked.meta({ ...before, [VALIDATIONS]: [...list(before[VALIDATIONS]), ...added] });
 }
 
 /** The rules hold in our group only. */
 export function strictly<S extends z.ZodType>(dialect: Dialect, schema: S, ...rules: Rule<z.output<S>>[]): S {
   return dialect === "own" ? ruled(schema, ...rules) : schema;
+}
+
+/** The API server answers a broken pattern with the pattern; the rule beside it tells what to write instead. */
+export function patterned(text: z.ZodString, pattern: RegExp, message: string): z.ZodString {
+  return ruled(text.regex(pattern, message), { cel: `self.matches('${pattern.source}')`, message });
 }
 
 /** Flagger's CRD says `number`, so a manifest of its group may hold 1.5. */
@@ -41,7 +50,7 @@ const EXAMPLES = "write a duration such as 30s, 1m or 1m30s";
 const DURATION_LENGTH = 20;
 
 export function ownDuration(floor: string): z.ZodString {
-  const text = z.string().max(DURATION_LENGTH).regex(DURATION, EXAMPLES);
+  const text = patterned(z.string().max(DURATION_LENGTH), DURATION, EXAMPLES);
   return ruled(text, {
     // An ill-formed duration makes duration() fail with a second, confusing error beside the pattern's.
     cel: `!self.matches('${DURATION.source}') || duration(self) >= duration('${floor}')`,
@@ -66,9 +75,9 @@ export function listOf<S extends z.ZodType>(dialect: Dialect, item: S, max: numb
 
 /** A list whose items have a name of their own: the API server refuses a second item of the same name, and names its path. */
 export function namedList<S extends z.ZodType<{ name: string }>>(dialect: Dialect, item: S, max: number): z.ZodArray<S> {
-  const list = listOf(dialect, item, max);
-  if (dialect === "flagger") return list;
-  return list
+  const entries = listOf(dialect, item, max);
+  if (dialect === "flagger") return entries;
+  return entries
     .superRefine((items: { name: string }[], context) => {
       items.forEach((one, index) => {
         if (items.findIndex((other) => other.name === one.name) === index) return;

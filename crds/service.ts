@@ -1,7 +1,7 @@
 // What may spec.service say: the three Services, and what is handed on to the mesh or gateway that leads to them.
 // No defaults here but those that the contract puts into the schema.
 import { z } from "zod";
-import { listOf, meshDuration, open, ruled, stringMatch, strictly, texts, whole, type Dialect } from "./dialect.ts";
+import { listOf, meshDuration, open, patterned, ruled, stringMatch, strictly, texts, whole, type Dialect } from "./dialect.ts";
 
 const meta = (what: string) =>
   z.object({ labels: texts.optional(), annotations: texts.optional() }).describe(`Labels and annotations of ${what}`);
@@ -84,7 +84,8 @@ export const APEX_LENGTH = 55;
 
 function apexName(dialect: Dialect) {
   if (dialect === "flagger") return z.string();
-  const name = z.string().max(APEX_LENGTH).regex(/^[a-z]([-a-z0-9]*[a-z0-9])?$/);
+  const cure = "must be a name for Services: lower-case letters, digits and dashes, beginning with a letter";
+  const name = patterned(z.string().max(APEX_LENGTH), /^[a-z]([-a-z0-9]*[a-z0-9])?$/, cure);
   return ruled(name, { cel: "self == oldSelf", message: "cannot be changed, because clients know the Service by it; make a new Canary for another name" });
 }
 

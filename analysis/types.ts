@@ -19,6 +19,9 @@ export interface PlannedMetric {
   min?: number;
   max?: number;
   unit?: "%" | "ms";
+  /** Before the analysis' own policies. */
+  onNoData?: Policy;
+  onProviderError?: Policy;
 }
 
 export interface Provider {

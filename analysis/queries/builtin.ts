@@ -1,0 +1,17 @@
+// Which metrics need no query of the user, and in which unit are they?
+export const BUILTIN_UNITS = { "request-success-rate": "%", "request-duration": "ms" } as const;
+
+export type BuiltinName = keyof typeof BUILTIN_UNITS;
+
+export interface BuiltinScope {
+  namespace: string;
+  target: string;
+  /** PromQL duration, for example "1m". */
+  interval: string;
+}
+
+export type BuiltinQueries = Readonly<Record<BuiltinName, (scope: BuiltinScope) => string>>;
+
+export function isBuiltin(name: string): name is BuiltinName {
+  return Object.hasOwn(BUILTIN_UNITS, name);
+}

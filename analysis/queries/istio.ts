@@ -1,0 +1,17 @@
+// How do Istio's own metrics say whether a workload does well? Success rate in percent and the 99th percentile of the duration in milliseconds,
+// as measured by the proxies of the workload (reporter "destination").
+import type { BuiltinQueries } from "./builtin.ts";
+
+export const istioQueries: BuiltinQueries = {
+  "request-success-rate": ({ namespace, target, interval }) => {
+    const selected = selector(namespace, target);
+    const all = `sum(rate(istio_requests_total{${selected}}[${interval}]))`;
+    return `sum(rate(istio_requests_total{${selected},response_code!~"5.*"}[${interval}])) / ${all} * 100`;
+  },
+  "request-duration": ({ namespace, target, interval }) =>
+    `histogram_quantile(0.99, sum(rate(istio_request_duration_milliseconds_bucket{${selector(namespace, target)}}[${interval}])) by (le))`,
+};
+
+function selector(namespace: string, target: string): string {
+  return `reporter="destination",destination_workload_namespace="${namespace}",destination_workload="${target}"`;
+}

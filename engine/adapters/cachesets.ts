@@ -1,0 +1,148 @@
+// Which kinds does the engine watch, and where? One informer per kind and watched namespace, with what nobody reads cut off.
+import type { Caches, PodWatch } from "../controller/context.ts";
+import type { Clock, KubeObject, Log, Random, Resource } from "../ports.ts";
+import { Informer } from "./informer.ts";
+import type { Transport } from "./transport.ts";
+
+export interface WatchOptions {
+  transport: Transport;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  /** Empty watches all. */
+  namespaces: readonly string[];
+}
+
+/** A kind to watch; `everywhere` is for kinds that Canaries refer to across namespaces. */
+export interface Watched {
+  resource: Resource;
+  labelSelector?: string;
+  trim?: (object: KubeObject) => KubeObject;
+  namespaces?: readonly string[];
+}
+
+export type Changed = (resource: Resource, before: KubeObject | undefined, after: KubeObject | undefined) => void;
+
+export class CacheSet implements Caches {
+  private readonly informers = new Map<string, Informer[]>();
+  private readonly kinds = new Map<string, Resource>();
+
+  constructor(options: WatchOptions, watched: readonly Watched[], onChange: Changed) {
+    for (const { resource, labelSelector, trim, namespaces = options.namespaces } of watched) {
+      const places = namespaces.length === 0 ? [undefined] : namespaces;
+      const informers = places.map((namespace) => new Informer({ ...options, resource, namespace, labelSelector, trim, onChange: (before, after) => onChange(resource, before, after) }));
+      this.informers.set(keyOf(resource), informers);
+      if (resource.plural !== "canaries") this.kinds.set(resource.kind, resource);
+    }
+  }
+
+  run(signal: AbortSignal): Promise<unknown> {
+    return Promise.all(this.all().map((informer) => informer.run(signal)));
+  }
+
+  get synced(): boolean {
+    return this.all().every((informer) => informer.synced);
+  }
+
+  canaries(group: string) {
+    const informers = this.informers.get(`canaries.${group}`) ?? [];
+    return {
+      get: (namespace: string, name: string) => first(informers, (informer) => informer.get(namespace, name)),
+      list: () => informers.flatMap((informer) => [...informer.list()]),
+    };
+  }
+
+  get(plural: string, namespace: string, name: string): KubeObject | undefined {
+    return first(this.of(plural), (informer) => informer.get(namespace, name));
+  }
+
+  list(plural: string, namespace: string): readonly KubeObject[] {
+    return this.of(plural).flatMap((informer) => [...informer.list(namespace)]);
+  }
+
+  everything(plural: string): readonly KubeObject[] {
+    return this.of(plural).flatMap((informer) => [...informer.list()]);
+  }
+
+  absorb(object: KubeObject): void {
+    this.holding(object)?.absorb(object);
+  }
+
+  forget(object: KubeObject): void {
+    this.holding(object)?.forget(object.metadata.namespace ?? "", object.metadata.name, object.metadata.uid ?? "");
+  }
+
+  resource(kind: string): Resource | undefined {
+    const resource = this.kinds.get(kind);
+    const informers = resource === undefined ? [] : (this.informers.get(keyOf(resource)) ?? []);
+    return informers.some((informer) => !informer.missing) ? resource : undefined;
+  }
+
+  private of(plural: string): Informer[] {
+    for (const [key, informers] of this.informers) if (key.split(".")[0] === plural) return informers;
+    return [];
+  }
+
+  private holding(object: KubeObject): Informer | undefined {
+    const group = object.apiVersion.includes("/") ? (object.apiVersion.split("/")[0] ?? "") : "";
+    for (const informers of this.informers.values()) {
+      const [known] = informers;
+      if (known?.resource.kind !== object.kind || known.resource.group !== group) continue;
+      return informers.length === 1 ? known : informers.find((informer) => informer.namespace === object.metadata.namespace);
+    }
+    return undefined;
+  }
+
+  private all(): Informer[] {
+    return [...this.informers.values()].flat();
+  }
+}
+
+function keyOf({ plural, group }: Resource): string {
+  return `${plural}.${group}`;
+}
+
+function first<T, R>(items: readonly T[], pick: (item: T) => R | undefined): R | undefined {
+  for (const item of items) {
+    const picked = pick(item);
+    if (picked !== undefined) return picked;
+  }
+  return undefined;
+}
+
+const PODS: Resource = { group: "", version: "v1", plural: "pods", kind: "Pod" };
+
+/** Watches the pods of a target for as long as its run lasts. */
+export class PodInformers implements PodWatch {
+  private readonly watches = new Map<string, { informer: Informer; abort: AbortController }>();
+
+  constructor(
+    private readonly options: WatchOptions,
+    private readonly wake: (key: string) => void,
+  ) {}
+
+  pods(key: string, namespace: string, selector: Record<string, string>): readonly KubeObject[] {
+    const known = this.watches.get(key);
+    if (known !== undefined) return known.informer.list();
+    const labelSelector = Object.entries(selector).map(([label, value]) => `${label}=${value}`).join(",");
+    const abort = new AbortController();
+    const informer = new Informer({ ...this.options, resource: PODS, namespace, labelSelector, trim: podsTrimmed, onChange: () => this.wake(key) });
+    this.watches.set(key, { informer, abort });
+    void informer.run(abort.signal);
+    return [];
+  }
+
+  stop(key: string): void {
+    this.watches.get(key)?.abort.abort();
+    this.watches.delete(key);
+  }
+
+  stopAll(): void {
+    for (const key of [...this.watches.keys()]) this.stop(key);
+  }
+}
+
+function podsTrimmed(pod: KubeObject): KubeObject {
+  const spec = pod.spec as { containers?: { name?: string; image?: string }[] } | undefined;
+  return { ...pod, spec: { containers: (spec?.containers ?? []).map(({ name, image }) => ({ name, image })) } };
+}

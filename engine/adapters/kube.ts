@@ -1,0 +1,145 @@
+// Requests to one API server, with faults as values that are classified by status code alone. Nothing here retries or re-reads.
+import type { Clock, Fault, FaultClass, KubeApi, KubeObject, ObjectRef, Precondition, Resource, Result } from "../ports.ts";
+import { TimeoutError, type Transport, type TransportRequest, type TransportResponse } from "./transport.ts";
+
+const TIMEOUT_MS = 15_000;
+const PAGE = 500;
+const PAUSE_MAX_MS = 30_000;
+
+export interface KubeOptions {
+  transport: Transport;
+  clock: Clock;
+  /** Told of each answer: verb, resource and status (0 where none came). */
+  observe?: (verb: string, resource: string, status: number) => void;
+  signal?: AbortSignal;
+}
+
+export function createKubeApi({ transport, clock, observe, signal }: KubeOptions): KubeApi {
+  // An API server that asks for a pause means all of us, not the one request that happened to hear it.
+  let pausedUntilMs = 0;
+
+  async function send(verb: string, resource: string, what: string, request: Omit<TransportRequest, "timeoutMs">): Promise<Result<TransportResponse>> {
+    const waitMs = pausedUntilMs - clock.now();
+    if (waitMs > 0) await new Promise<void>((resolve) => clock.after(Math.min(waitMs, PAUSE_MAX_MS), resolve));
+    let response: TransportResponse;
+    try {
+      response = await transport.request({ ...request, timeoutMs: TIMEOUT_MS, signal });
+    } catch (error) {
+      observe?.(verb, resource, 0);
+      const late = error instanceof TimeoutError;
+      return { ok: false, fault: { class: late ? "deadline" : "transient", message: `${verb} ${what}: ${late ? error.message : codeOf(error)}` } };
+    }
+    observe?.(verb, resource, response.status);
+    if (response.status < 300) return { ok: true, value: response };
+    const fault = faultOf(verb, what, response);
+    if (fault.retryAfterMs !== undefined) pausedUntilMs = clock.now() + Math.min(fault.retryAfterMs, PAUSE_MAX_MS);
+    return { ok: false, fault };
+  }
+
+  async function object(verb: string, resource: Resource, what: string, request: Omit<TransportRequest, "timeoutMs">): Promise<Result<KubeObject>> {
+    const result = await send(verb, resource.plural, what, request);
+    return result.ok ? parsed(result.value.body, `${verb} ${what}`) : result;
+  }
+
+  return {
+    get: (ref) => object("get", ref.resource, nameOf(ref), { method: "GET", path: pathOf(ref) }),
+    create: (resource, wanted) => {
+      const ref = { resource, namespace: wanted.metadata.namespace ?? "", name: wanted.metadata.name };
+      return object("create", resource, nameOf(ref), { method: "POST", path: collection(resource, ref.namespace), body: JSON.stringify(wanted) });
+    },
+    patch: (ref, patch, precondition, subresource) => {
+      const fenced = withPrecondition(patch, precondition);
+      const path = subresource === undefined ? pathOf(ref) : `${pathOf(ref)}/${subresource}`;
+      return object("patch", ref.resource, nameOf(ref), { method: "PATCH", path, contentType: "application/merge-patch+json", body: JSON.stringify(fenced) });
+    },
+    async delete(ref, precondition) {
+      const body = { apiVersion: "v1", kind: "DeleteOptions", preconditions: precondition, propagationPolicy: "Background" };
+      const result = await send("delete", ref.resource.plural, nameOf(ref), { method: "DELETE", path: pathOf(ref), body: JSON.stringify(body) });
+      return result.ok ? { ok: true, value: undefined } : result;
+    },
+    async list(resource, namespace, labelSelector) {
+      const items: KubeObject[] = [];
+      let next = "";
+      do {
+        const query = { limit: String(PAGE), ...(labelSelector === undefined ? {} : { labelSelector }), ...(next === "" ? {} : { continue: next }) };
+        const result = await send("list", resource.plural, resource.plural, { method: "GET", path: collection(resource, namespace ?? ""), query });
+        if (!result.ok) return result;
+        const page = parsed(result.value.body, `list ${resource.plural}`);
+        if (!page.ok) return page;
+        const { items: found = [], metadata } = page.value as unknown as { items?: KubeObject[]; metadata?: { continue?: string } };
+        items.push(...found.map((item) => ({ ...item, apiVersion: apiVersionOf(resource), kind: resource.kind })));
+        next = metadata?.continue ?? "";
+      } while (next !== "");
+      return { ok: true, value: items };
+    },
+    async served(groupVersion) {
+      const path = groupVersion.includes("/") ? `/apis/${groupVersion}` : `/api/${groupVersion}`;
+      const result = await send("get", "apis", groupVersion, { method: "GET", path });
+      if (result.ok) return { ok: true, value: true };
+      return result.fault.class === "not-found" ? { ok: true, value: false } : result;
+    },
+  };
+}
+
+export function apiVersionOf({ group, version }: Pick<Resource, "group" | "version">): string {
+  return group === "" ? version : `${group}/${version}`;
+}
+
+export function collection(resource: Resource, namespace: string): string {
+  const root = resource.group === "" ? `/api/${resource.version}` : `/apis/${resource.group}/${resource.version}`;
+  return namespace === "" ? `${root}/${resource.plural}` : `${root}/namespaces/${encodeURIComponent(namespace)}/${resource.plural}`;
+}
+
+function pathOf({ resource, namespace, name }: ObjectRef): string {
+  return `${collection(resource, namespace)}/${encodeURIComponent(name)}`;
+}
+
+function nameOf({ resource, namespace, name }: ObjectRef): string {
+  return `${resource.plural} ${namespace === "" ? "" : `${namespace}/`}${name}`;
+}
+
+function withPrecondition(patch: object, { uid, resourceVersion }: Precondition): object {
+  const metadata = (patch as { metadata?: object }).metadata ?? {};
+  return { ...patch, metadata: { ...metadata, uid, resourceVersion } };
+}
+
+function parsed(body: string, what: string): Result<KubeObject> {
+  try {
+    return { ok: true, value: JSON.parse(body) as KubeObject };
+  } catch {
+    return { ok: false, fault: { class: "transient", message: `${what}: the answer is not JSON` } };
+  }
+}
+
+/** Messages hold what the API server said, shortened; never a header, never a body of ours. */
+export function faultOf(verb: string, what: string, { status, headers, body }: TransportResponse): Fault {
+  const seconds = Number(headers["retry-after"] ?? Number.NaN);
+  const pause = (status === 429 || status === 503) && !Number.isNaN(seconds) ? { retryAfterMs: seconds * 1000 } : {};
+  return { class: classOf(verb, status), status, message: `${verb} ${what}: ${said(body) ?? `status ${status}`}`, ...pause };
+}
+
+function classOf(verb: string, status: number): FaultClass {
+  if (status === 409) return verb === "create" ? "exists" : "conflict";
+  if (status === 404) return "not-found";
+  if (status === 401 || status === 403) return "forbidden";
+  if (status === 410) return "gone";
+  if (status === 429) return "throttled";
+  if (status === 504) return "deadline";
+  if (status >= 500) return "transient";
+  return "invalid";
+}
+
+function said(body: string): string | undefined {
+  try {
+    const { message } = JSON.parse(body) as { message?: unknown };
+    return typeof message === "string" ? message.slice(0, 500) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** ECONNREFUSED and its like; never the text of an error, which may hold what was sent. */
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return typeof code === "string" ? code : "no answer";
+}

@@ -1,0 +1,167 @@
+// The program: the only reader of arguments and environment. Each subcommand is put together here and runs elsewhere.
+import { readFileSync } from "node:fs";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { GROUPS } from "../crds/canary.ts";
+import { renderYaml, type GroupName } from "../crds/generate.ts";
+import { parseTarget, parseTimeout, wait } from "../cli/wait.ts";
+import { EXIT } from "../cli/verdict.ts";
+import { realClock, realRandom } from "./adapters/clock.ts";
+import { createKubeApi } from "./adapters/kube.ts";
+import { createLog, LEVELS, type Level } from "./adapters/logger.ts";
+import { loadTransport } from "./adapters/transport.ts";
+import { runEngine } from "./run.ts";
+
+declare const KURATOR_ROLLOUT_VERSION: string | undefined;
+const VERSION = typeof KURATOR_ROLLOUT_VERSION === "string" ? KURATOR_ROLLOUT_VERSION : "development";
+const ENVIRONMENT = "KURATOR_ROLLOUT_";
+const NAMESPACE_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+const program = new Command("kurator-rollout").description("Progressive delivery for Kubernetes").version(VERSION).enablePositionalOptions();
+
+/** Each flag is an environment variable as well: --metrics-server is KURATOR_ROLLOUT_METRICS_SERVER. */
+function option(flags: string, description: string): Option {
+  const made = new Option(flags, description);
+  return made.env(`${ENVIRONMENT}${made.name().replace(/^no-/, "").replaceAll("-", "_").toUpperCase()}`);
+}
+
+function words(text: string): string[] {
+  return text.split(",").map((word) => word.trim()).filter((word) => word !== "");
+}
+
+function groupNames(text: string): GroupName[] {
+  const known: GroupName[] = Object.values(GROUPS).map(({ group }) => group);
+  const named = words(text);
+  const unknown = named.find((name) => !known.some((group) => group === name));
+  if (unknown !== undefined || named.length === 0) throw new InvalidArgumentError(`use ${known.join(" or ")}, separated by commas`);
+  return known.filter((group) => named.includes(group));
+}
+
+function whole(min: number, max: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < min || value > max) throw new InvalidArgumentError(`use a whole number from ${min} to ${max}`);
+    return value;
+  };
+}
+
+function yes(text: string): boolean {
+  if (!["true", "false"].includes(text)) throw new InvalidArgumentError("use true or false");
+  return text === "true";
+}
+
+function url(text: string): string {
+  if (!URL.canParse(text)) throw new InvalidArgumentError("use a URL such as http://prometheus.istio-system:9090");
+  return text;
+}
+
+interface ControllerFlags {
+  kubeconfig?: string;
+  apiGroups: GroupName[];
+  metricsServer: string;
+  meshProvider: string;
+  watchNamespaces: string[];
+  gatewayNamespaces: string[];
+  leaderElect: boolean;
+  leaseNamespace?: string;
+  leaseName: string;
+  port: number;
+  logLevel: Level;
+  includeLabelPrefix: string[];
+}
+
+program
+  .command("controller")
+  .description("run the engine")
+  .addOption(option("--kubeconfig <file>", "cluster to work in (default: $KUBECONFIG, or the cluster that this runs in)"))
+  .addOption(option("--api-groups <groups>", "API groups whose Canaries are worked on").argParser(groupNames).default([GROUPS.own.group]))
+  .addOption(option("--metrics-server <url>", "Prometheus of the metrics that name none").argParser(url).default("http://prometheus.istio-system:9090"))
+  .addOption(option("--mesh-provider <name>", "router of the Canaries that name none").choices(["istio"]).default("istio"))
+  .addOption(option("--watch-namespaces <names>", "only Canaries in these namespaces (default: all)").argParser(words).default([]))
+  .addOption(option("--gateway-namespaces <names>", "namespaces of Gateways beside the watched ones").argParser(words).default([]))
+  .addOption(option("--leader-elect [boolean]", "let one of several replicas lead").argParser(yes).default(true))
+  .addOption(new Option("--no-leader-elect", "work without election; only for a single replica"))
+  .addOption(option("--lease-namespace <name>", "namespace of the Lease (default: the engine's own, or default)"))
+  .addOption(option("--lease-name <name>", "name of the Lease").default("kurator-rollout"))
+  .addOption(option("--port <number>", "port of /metrics, /healthz and /readyz; 0 takes a free one").argParser(whole(0, 65535)).default(8080))
+  .addOption(option("--log-level <level>", "least level that is logged").choices(LEVELS).default("info"))
+  .addOption(option("--include-label-prefix <prefixes>", "labels of the target that its primary gets, by prefix; * is all").argParser(words).default([]))
+  .action(async (flags: ControllerFlags) => {
+    const log = createLog(flags.logLevel);
+    const stop = new AbortController();
+    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => stop.abort());
+    process.on("unhandledRejection", (reason) => {
+      // State can no longer be trusted; whoever runs the engine starts it again, and the status is its memory.
+      log.error({ error: reason instanceof Error ? reason.stack : String(reason) }, "an error was dropped");
+      process.exit(EXIT.error);
+    });
+    const transport = await loadTransport({ kubeconfig: flags.kubeconfig, userAgent: `kurator-rollout/${VERSION}` });
+    const versions = new Map<string, string>(Object.values(GROUPS).map(({ group, version }) => [group, version]));
+    await runEngine({
+      transport,
+      clock: realClock,
+      random: realRandom,
+      log,
+      version: VERSION,
+      groups: new Map(flags.apiGroups.map((group) => [group, versions.get(group) ?? ""])),
+      metricsServer: flags.metricsServer,
+      meshProvider: flags.meshProvider,
+      includeLabelPrefixes: flags.includeLabelPrefix,
+      namespaces: flags.watchNamespaces,
+      gatewayNamespaces: flags.gatewayNamespaces,
+      lease: flags.leaderElect ? { namespace: flags.leaseNamespace ?? ownNamespace(), name: flags.leaseName } : undefined,
+      port: flags.port,
+      signal: stop.signal,
+    });
+  });
+
+program
+  .command("crds")
+  .description("print the CRDs as YAML, for kubectl apply --server-side -f -")
+  .addOption(option("--api-groups <groups>", "API groups to print").argParser(groupNames).default([GROUPS.own.group]))
+  .action(({ apiGroups }: { apiGroups: GroupName[] }) => {
+    process.stdout.write(renderYaml(apiGroups));
+  });
+
+program
+  .command("wait")
+  .description("wait for the verdict on one revision of a target; exit codes: 0 promoted, 2 rolled back, 3 waits for a human, 4 timeout, 5 inconclusive, 6 superseded, 7 not found or forbidden, 1 anything else")
+  .argument("<canary>", "canary/NAME")
+  .option("-n, --namespace <name>", "namespace of the Canary", "default")
+  .addOption(option("--kubeconfig <file>", "cluster to ask (default: $KUBECONFIG, or the cluster that this runs in)"))
+  .addOption(new Option("--image <image>", "wait for the verdict on this image").conflicts("revision"))
+  .option("--revision <hash>", "wait for the verdict on this revision, as status.run.revision has it")
+  .addOption(new Option("--timeout <duration>", "how long to wait, for example 15m").argParser(duration).default(15 * 60_000, "15m"))
+  .addOption(new Option("--group <group>", "API group of the Canary (default: whichever has it)").choices(Object.values(GROUPS).map(({ group }) => group)))
+  .addOption(new Option("-o, --output <format>", "text, or json with one object a line").choices(["text", "json"]).default("text"))
+  .action(async (canary: string, flags: { namespace: string; kubeconfig?: string; image?: string; revision?: string; timeout: number; group?: string; output: string }) => {
+    const transport = await loadTransport({ kubeconfig: flags.kubeconfig, userAgent: `kurator-rollout-wait/${VERSION}` });
+    const api = createKubeApi({ transport, clock: realClock });
+    const request = { name: parseTarget(canary), namespace: flags.namespace, group: flags.group, image: flags.image, revision: flags.revision, timeoutMs: flags.timeout, json: flags.output === "json" };
+    process.exitCode = await wait(request, api, realClock, (line) => process.stdout.write(`${line}\n`));
+  });
+
+function duration(text: string): number {
+  try {
+    return parseTimeout(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function ownNamespace(): string {
+  const named = process.env.POD_NAMESPACE;
+  if (named !== undefined && named !== "") return named;
+  try {
+    return readFileSync(NAMESPACE_FILE, "utf8").trim();
+  } catch {
+    return "default";
+  }
+}
+
+program.parseAsync().then(
+  () => process.exit(),
+  (error: unknown) => {
+    process.stderr.write(`kurator-rollout: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(EXIT.error);
+  },
+);

@@ -1,0 +1,202 @@
+// Puts the engine together and runs it until it is told to stop: adapters at the edges, one controller per leadership in the middle.
+import { hostname } from "node:os";
+import { randomUUID } from "node:crypto";
+import { routerFor, ROUTERS } from "../routing/registry.ts";
+import { CANARY_LABEL, OWNER } from "../crds/marks.ts";
+import { CacheSet, PodInformers, type Watched } from "./adapters/cachesets.ts";
+import { createHttp } from "./adapters/http.ts";
+import { createKubeApi } from "./adapters/kube.ts";
+import { Election } from "./adapters/lease.ts";
+import { createRecorder } from "./adapters/metrics.ts";
+import { listen } from "./adapters/server.ts";
+import type { Transport } from "./adapters/transport.ts";
+import type { Context, Leadership } from "./controller/context.ts";
+import { Controller } from "./controller/controller.ts";
+import { DEPLOYMENTS, REVISIONS, SERVICES } from "./controller/wanted.ts";
+import { next as machine } from "./machine/next.ts";
+import type { Clock, KubeApi, KubeObject, Log, Random, Resource } from "./ports.ts";
+
+export interface EngineOptions {
+  transport: Transport;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  version: string;
+  /** API groups with their versions. */
+  groups: ReadonlyMap<string, string>;
+  metricsServer: string;
+  meshProvider: string;
+  includeLabelPrefixes: readonly string[];
+  /** Empty watches all. */
+  namespaces: readonly string[];
+  /** Where Gateways are looked for beside the watched namespaces; all where all are watched. */
+  gatewayNamespaces: readonly string[];
+  /** Undefined runs without election. */
+  lease: { namespace: string; name: string; leaseMs?: number; renewDeadlineMs?: number; retryMs?: number } | undefined;
+  /** Undefined opens no listener. */
+  port: number | undefined;
+  /** The machine; only the demo puts another one in its place. */
+  next?: typeof machine;
+  signal: AbortSignal;
+}
+
+const SYNC_POLL_MS = 50;
+
+/** Resolves when `signal` has aborted and everything has ended. */
+export async function runEngine(options: EngineOptions): Promise<void> {
+  const { transport, clock, log, signal } = options;
+  let controller: Controller | undefined;
+  const { recorder, registry } = createRecorder(options.version, options.meshProvider, {
+    queueDepth: () => controller?.depth ?? 0,
+    asksInFlight: () => controller?.asking ?? 0,
+    canaries: () => perNamespace(options.groups, caches),
+  });
+  const api = createKubeApi({ transport, clock, observe: (verb, resource, status) => recorder.request(verb, resource, status) });
+  const watched = await kinds(options, api);
+  const caches: CacheSet = new CacheSet({ ...options }, watched, (resource, before, after) => tell(controller, resource, before, after));
+  const pods = new PodInformers({ ...options, namespaces: [] }, (key) => controller?.wake(key));
+  const server = options.port === undefined ? undefined : await listen(options.port, { metrics: () => registry.metrics(), ready: () => caches.synced });
+  const watching = caches.run(signal);
+  log.info({ version: options.version, groups: [...options.groups.keys()], port: server?.port }, "started");
+  await until(() => caches.synced, clock, signal);
+
+  const instance = `${hostname()}_${randomUUID()}`;
+  const start = (leadership: Leadership): void => {
+    const context: Context = {
+      api, caches, pods, leadership, clock, log, recorder, router: routerFor, http: createHttp(), next: options.next ?? machine, groups: options.groups,
+      options: { metricsServer: options.metricsServer, meshProvider: options.meshProvider, includeLabelPrefixes: options.includeLabelPrefixes },
+    };
+    controller = new Controller(context, instance);
+    recorder.leading(true);
+    replay(controller, options.groups, caches);
+    controller.start();
+  };
+  const stop = async (): Promise<void> => {
+    const stopping = controller;
+    controller = undefined;
+    recorder.leading(false);
+    pods.stopAll();
+    await stopping?.stop();
+  };
+  await lead(options, api, instance, start, stop);
+  await stop();
+  await server?.close();
+  await watching;
+  log.info({}, "stopped");
+}
+
+/** Runs the election, or leads at once where there is none; returns when the engine is to end, before which the lease is given back. */
+async function lead(options: EngineOptions, api: KubeApi, instance: string, start: (leadership: Leadership) => void, stop: () => Promise<void>): Promise<void> {
+  const { clock, log, random, signal, lease } = options;
+  if (lease === undefined) {
+    start({ epoch: undefined, mayWrite: () => !signal.aborted, superseded: () => undefined });
+    await aborted(signal);
+    return;
+  }
+  let stopping: Promise<void> = Promise.resolve();
+  const election: Election = new Election({
+    api, clock, random, log, ...lease, identity: instance,
+    onStarted: (epoch) => {
+      const mine = (): boolean => election.epoch === epoch && election.mayWrite() && !signal.aborted;
+      // What the last leadership left running has ended before the next one begins.
+      void stopping.then(() => start({ epoch, mayWrite: mine, superseded: () => election.stepDown("a later leader has written") }));
+    },
+    onStopped: (why) => {
+      log.warn({ why }, "no longer leading");
+      stopping = stop();
+    },
+  });
+  const ended = new AbortController();
+  const electing = election.run(ended.signal);
+  await aborted(signal);
+  // Passes in flight end before the lease is given back, so that the next leader finds nobody writing.
+  await stopping;
+  await stop();
+  ended.abort();
+  await electing;
+}
+
+async function kinds(options: EngineOptions, api: KubeApi): Promise<Watched[]> {
+  const watched: Watched[] = [...options.groups].map(([group, version]) => ({ resource: { group, version, plural: "canaries", kind: "Canary" } }));
+  watched.push({ resource: DEPLOYMENTS }, { resource: SERVICES }, { resource: REVISIONS, labelSelector: CANARY_LABEL });
+  for (const router of ROUTERS) {
+    for (const versions of router.kinds) {
+      const resource = await firstServed(versions, api, options);
+      if (resource === undefined) continue;
+      // Canaries refer to Gateways across namespaces.
+      const namespaces = resource.kind === "Gateway" && options.namespaces.length > 0 ? [...new Set([...options.namespaces, ...options.gatewayNamespaces])] : options.namespaces;
+      watched.push({ resource, namespaces });
+    }
+  }
+  return watched;
+}
+
+/** The most preferred version that the API server serves; the first one where it serves none, so that a mesh that is installed later is noticed. */
+async function firstServed(versions: readonly Resource[], api: KubeApi, { clock, log, signal }: EngineOptions): Promise<Resource | undefined> {
+  for (const version of versions) {
+    for (let tries = 0; !signal.aborted; tries += 1) {
+      const served = await api.served(`${version.group}/${version.version}`);
+      if (served.ok && served.value) return version;
+      if (served.ok) break;
+      log.warn({ fault: served.fault.message, tries }, "API server not ready");
+      await pause(clock, Math.min(500 * 2 ** tries, 10_000), signal);
+    }
+  }
+  return versions[0];
+}
+
+function tell(controller: Controller | undefined, resource: Resource, before: KubeObject | undefined, after: KubeObject | undefined): void {
+  const object = after ?? before;
+  if (controller === undefined || object === undefined) return;
+  if (resource.plural === "canaries") controller.canaryChanged(resource.group, object, after === undefined);
+  else controller.objectChanged(resource.plural, object);
+}
+
+/** A new leader looks at everything: each Canary, and each object whose Canary may be gone. */
+function replay(controller: Controller, groups: ReadonlyMap<string, string>, caches: CacheSet): void {
+  for (const group of groups.keys()) for (const canary of caches.canaries(group).list()) controller.canaryChanged(group, canary, false);
+  for (const plural of ["deployments", "services", "virtualservices", "destinationrules", "controllerrevisions"]) {
+    for (const object of caches.everything(plural)) if (object.metadata.annotations?.[OWNER] !== undefined) controller.objectChanged(plural, object);
+  }
+}
+
+function perNamespace(groups: ReadonlyMap<string, string>, caches: CacheSet): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const group of groups.keys()) {
+    for (const canary of caches.canaries(group).list()) {
+      const namespace = canary.metadata.namespace ?? "";
+      counts.set(namespace, (counts.get(namespace) ?? 0) + 1);
+    }
+  }
+  return counts;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+async function until(holds: () => boolean, clock: Clock, signal: AbortSignal): Promise<void> {
+  if (signal.aborted || holds()) return;
+  await new Promise<void>((resolve) => {
+    let cancel = (): void => undefined;
+    const end = (): void => {
+      cancel();
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const look = (): void => {
+      if (holds()) end();
+      else cancel = clock.after(SYNC_POLL_MS, look);
+    };
+    signal.addEventListener("abort", end, { once: true });
+    cancel = clock.after(SYNC_POLL_MS, look);
+  });
+}
+
+async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  let over = false;
+  const cancel = clock.after(ms, () => (over = true));
+  await until(() => over, clock, signal);
+  cancel();
+}

@@ -47,6 +47,7 @@ function convert(node: Json, path: string): Structural {
     else if (key === "const") out.enum = [value];
     else if (key === "minimum" && value === Number.MIN_SAFE_INTEGER) continue;
     else if (key === "maximum" && value === Number.MAX_SAFE_INTEGER) continue;
+    else if (key === "type" && Array.isArray(value)) throw new Error(`no structural counterpart of the types ${value.join(", ")} at ${path}`);
     else if (KEPT.has(key)) out[key] = value;
     else if (!DROPPED.has(key)) throw new Error(`no structural counterpart of "${key}" at ${path}`);
   }
@@ -69,13 +70,13 @@ function withoutType(node: Json, path: string): Structural {
   return { [mark]: true, ...convert(without(node, ["anyOf", "type", mark]), path) };
 }
 
-/** `anyOf` of one type and null. */
+/** What the node says when it is not null; undefined when it takes no null. */
 function nullable(node: Json): Json | undefined {
-  if (node.anyOf === undefined) return undefined;
-  const { anyOf, ...beside } = node;
-  const types = list(anyOf).map(map);
-  const others = types.filter((type) => type.type !== "null");
-  const [only] = others;
-  if (only === undefined || others.length !== 1 || types.length !== 2) return undefined;
-  return { ...only, ...beside };
+  const types = list(node.type);
+  if (types.length === 2 && types.includes("null")) return { ...node, type: types.find((type) => type !== "null") };
+
+  const kinds = list(node.anyOf).map(map);
+  const [only] = kinds.filter(({ type }) => type !== "null");
+  if (only === undefined || kinds.length !== 2 || !kinds.some(({ type }) => type === "null")) return undefined;
+  return { ...only, ...without(node, ["anyOf"]) };
 }

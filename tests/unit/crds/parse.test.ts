@@ -66,8 +66,7 @@ describe("parseCanary", () => {
   });
 
   test("a flagger.app object without an analysis is let in, as Flagger skips the analysis then", () => {
-    const { analysis: _, ...spec } = flagger.spec;
-    expect(parsed({ ...flagger, spec }).spec.analysis).toBeUndefined();
+    expect(parsed({ ...flagger, spec: { ...flagger.spec, analysis: null } }).spec.analysis).toBeUndefined();
   });
 
   test("a status that Flagger wrote is understood, its empty phase included", () => {

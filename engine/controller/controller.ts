@@ -43,8 +43,7 @@ export class Controller {
   /** A Canary was added, changed or deleted. */
   canaryChanged(group: string, canary: KubeObject, deleted: boolean): void {
     const key = keyText({ group, namespace: canary.metadata.namespace ?? "", name: canary.metadata.name });
-    if (deleted) this.triggers.forget(key);
-    else this.triggers.watch(key, lookedAt(canary));
+    if (!deleted) this.triggers.watch(key, lookedAt(canary));
     this.queue.add(key);
     // Whoever waited behind this one for the same target may be the oldest now.
     if (deleted) for (const other of this.rivals(canary)) this.queue.add(other);
@@ -122,10 +121,12 @@ export class Controller {
         return;
       case "wait":
         this.queue.forgive(key);
+        if (pass.watch !== undefined) this.triggers.watch(key, pass.watch);
         if (pass.wake !== "on-change") this.queue.addAt(key, pass.wake.atMs);
         return;
       case "forget":
         this.queue.forgive(key);
+        this.triggers.forget(key);
     }
   }
 }

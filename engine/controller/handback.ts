@@ -89,7 +89,8 @@ async function giveBack(estate: Estate, target: KubeObject, context: Context, ke
   const { readiness } = readDeployment(target, 100);
   if (primary !== undefined && !readiness.ready) {
     context.log.debug({ canary: keyText(key), why: readiness.why }, "waiting for the target before the primary goes");
-    return { kind: "wait", wake: "on-change" };
+    // The manifest that named the target is gone, so nothing else remembers to look when its pods are ready.
+    return { kind: "wait", wake: "on-change", watch: [`deployments/${estate.namespace}/${info.target}`] };
   }
   const returned = await returnTraffic(estate, target, context);
   if (returned !== undefined) return returned;

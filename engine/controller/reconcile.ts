@@ -19,8 +19,8 @@ import { rivalOf } from "./rivals.ts";
 import { wantedOf } from "./wanted.ts";
 import { worldOf } from "./world.ts";
 
-/** `again`: something was written, look at once; `retry`: something failed, look after the backoff. */
-export type Pass = { kind: "wait"; wake: Wake } | { kind: "again" } | { kind: "retry"; why: string } | { kind: "forget" };
+/** `again`: something was written, look at once; `retry`: something failed, look after the backoff; `watch`: objects that only this pass knows of. */
+export type Pass = { kind: "wait"; wake: Wake; watch?: string[] } | { kind: "again" } | { kind: "retry"; why: string } | { kind: "forget" };
 
 export async function reconcile(key: Key, context: Context, memory: Memory): Promise<Pass> {
   const object = context.caches.canaries(key.group).get(key.namespace, key.name);

@@ -1,0 +1,83 @@
+// An engine under test: the bundled program as a process of its own, so that it can be killed, frozen and started again.
+import { spawn, type ChildProcess } from "node:child_process";
+import { createWriteStream, mkdirSync } from "node:fs";
+import { ENGINE_KUBECONFIG, serviceIp, sleep } from "./cluster.ts";
+
+export interface EngineOptions {
+  /** Namespaces it is limited to. */
+  namespaces: string[];
+  leaseName: string;
+  apiGroups?: string;
+  log?: string;
+}
+
+export class Engine {
+  private child: ChildProcess | undefined;
+  private readonly lines: string[] = [];
+
+  private constructor(private readonly options: EngineOptions) {}
+
+  static async start(options: EngineOptions): Promise<Engine> {
+    const engine = new Engine(options);
+    await engine.start();
+    return engine;
+  }
+
+  async start(): Promise<void> {
+    const { namespaces, leaseName, apiGroups = "rollout.kurator.dev" } = this.options;
+    const prometheus = await serviceIp("istio-system", "prometheus");
+    const args = ["dist/kurator-rollout.mjs", "controller", "--kubeconfig", ENGINE_KUBECONFIG, "--api-groups", apiGroups];
+    args.push("--watch-namespaces", namespaces.join(","), "--gateway-namespaces", "istio-system", "--metrics-server", `http://${prometheus}:9090`);
+    args.push("--lease-namespace", namespaces[0] ?? "default", "--lease-name", leaseName, "--port", "0", "--log-level", "debug");
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    this.child = child;
+    mkdirSync("dist/e2e", { recursive: true });
+    const file = createWriteStream(`dist/e2e/${this.options.log ?? leaseName}.log`, { flags: "a" });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding("utf8");
+      stream?.on("data", (text: string) => {
+        file.write(text);
+        this.lines.push(...text.split("\n").filter((line) => line !== ""));
+      });
+    }
+    const from = this.lines.length;
+    for (let tries = 0; tries < 200; tries += 1) {
+      if (this.lines.slice(from).some((line) => line.includes('"msg":"started"'))) return;
+      if (child.exitCode !== null) break;
+      await sleep(50);
+    }
+    throw new Error(`the engine did not start: ${this.lines.slice(from).join("\n")}`);
+  }
+
+  get leads(): boolean {
+    const turns = this.lines.filter((line) => line.includes('"msg":"leading"') || line.includes('"msg":"no longer leading"'));
+    return turns.at(-1)?.includes('"msg":"leading"') === true;
+  }
+
+  /** Decisions logged so far, one object a line. */
+  decisions(): { time: string; canary?: string; phase?: string; weight?: number; msg: string }[] {
+    return this.lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as { time: string; canary?: string; msg: string });
+  }
+
+  async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
+    const child = this.child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    const ended = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+    child.kill(signal);
+    return ended;
+  }
+
+  freeze(): void {
+    this.child?.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.child?.kill("SIGCONT");
+  }
+
+  /** As Kubernetes ends a pod. */
+  async stop(): Promise<number | null> {
+    this.thaw();
+    return this.kill("SIGTERM");
+  }
+}

@@ -1,0 +1,82 @@
+// Constant traffic through the ingress gateway, and what became of every request.
+import { Agent, get } from "node:http";
+import { serviceIp, sleep } from "./cluster.ts";
+
+export interface Counted {
+  ok: number;
+  /** Answered with 404 or 5xx, or not at all. */
+  lost: number;
+  versions: Record<string, number>;
+  /** What the lost ones met, with the second in which they did. */
+  losses: Record<string, number>;
+}
+
+const CLIENTS = 4;
+
+export class Load {
+  readonly counted: Counted = { ok: 0, lost: 0, versions: {}, losses: {} };
+  private readonly seenAt = new Map<string, number>();
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
+  private running = true;
+  private clients: Promise<void>[] = [];
+
+  private constructor(
+    private readonly address: string,
+    private readonly host: string,
+    private readonly pauseMs: number,
+  ) {}
+
+  /** About 80 requests a second with the default pause. */
+  static async start(host: string, pauseMs = 50): Promise<Load> {
+    const load = new Load(`http://${await serviceIp("istio-system", "istio-ingressgateway")}/`, host, pauseMs);
+    load.clients = Array.from({ length: CLIENTS }, () => load.client());
+    return load;
+  }
+
+  /** When a version was first answered by, in milliseconds since the epoch. */
+  firstSeen(version: string): number | undefined {
+    return this.seenAt.get(version);
+  }
+
+  async stop(): Promise<Counted> {
+    this.running = false;
+    await Promise.all(this.clients);
+    this.agent.destroy();
+    return this.counted;
+  }
+
+  private async client(): Promise<void> {
+    while (this.running) {
+      await this.request();
+      await sleep(this.pauseMs);
+    }
+  }
+
+  private request(): Promise<void> {
+    return new Promise((resolve) => {
+      const lose = (why: string): void => {
+        this.counted.lost += 1;
+        const key = `${new Date().toISOString().slice(11, 19)} ${why}`;
+        this.counted.losses[key] = (this.counted.losses[key] ?? 0) + 1;
+        resolve();
+      };
+      const request = get(this.address, { agent: this.agent, headers: { host: this.host }, timeout: 10_000 }, (response) => {
+        let body = "";
+        response.setEncoding("utf8");
+        response.on("data", (chunk: string) => (body += chunk));
+        response.on("error", () => lose("cut off"));
+        response.on("end", () => {
+          const status = response.statusCode ?? 0;
+          if (status >= 500 || status === 404) return lose(String(status));
+          this.counted.ok += 1;
+          const version = /"version": ?"([^"]+)"/.exec(body)?.[1] ?? "unknown";
+          this.counted.versions[version] = (this.counted.versions[version] ?? 0) + 1;
+          if (!this.seenAt.has(version)) this.seenAt.set(version, Date.now());
+          resolve();
+        });
+      });
+      request.on("timeout", () => request.destroy(new Error("timeout")));
+      request.on("error", (error: NodeJS.ErrnoException) => lose(error.code ?? error.message));
+    });
+  }
+}

@@ -9,8 +9,8 @@ import type { KubeApi, KubeObject, Resource } from "../../../engine/ports.ts";
 const run = promisify(execFile);
 
 export const KUBECONFIG = required("KUBECONFIG");
-/** The user of the engine under test: its own one where the cluster records who asked for what. */
-export const ENGINE_KUBECONFIG = process.env.KR_ENGINE_KUBECONFIG ?? KUBECONFIG;
+/** A user whose requests the cluster records, and where it does. */
+export const AUDITED = { kubeconfig: process.env.KR_ENGINE_KUBECONFIG, log: process.env.KR_AUDIT_LOG };
 
 export const CANARIES: Resource = { group: "rollout.kurator.dev", version: "v1alpha1", plural: "canaries", kind: "Canary" };
 export const DEPLOYMENTS: Resource = { group: "apps", version: "v1", plural: "deployments", kind: "Deployment" };

@@ -1,13 +1,14 @@
 // An engine under test: the bundled program as a process of its own, so that it can be killed, frozen and started again.
 import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream, mkdirSync } from "node:fs";
-import { ENGINE_KUBECONFIG, serviceIp, sleep } from "./cluster.ts";
+import { KUBECONFIG, serviceIp, sleep } from "./cluster.ts";
 
 export interface EngineOptions {
   /** Namespaces it is limited to. */
   namespaces: string[];
   leaseName: string;
   apiGroups?: string;
+  kubeconfig?: string;
   log?: string;
 }
 
@@ -24,9 +25,9 @@ export class Engine {
   }
 
   async start(): Promise<void> {
-    const { namespaces, leaseName, apiGroups = "rollout.kurator.dev" } = this.options;
+    const { namespaces, leaseName, apiGroups = "rollout.kurator.dev", kubeconfig = KUBECONFIG } = this.options;
     const prometheus = await serviceIp("istio-system", "prometheus");
-    const args = ["dist/kurator-rollout.mjs", "controller", "--kubeconfig", ENGINE_KUBECONFIG, "--api-groups", apiGroups];
+    const args = ["dist/kurator-rollout.mjs", "controller", "--kubeconfig", kubeconfig, "--api-groups", apiGroups];
     args.push("--watch-namespaces", namespaces.join(","), "--gateway-namespaces", "istio-system", "--metrics-server", `http://${prometheus}:9090`);
     args.push("--lease-namespace", namespaces[0] ?? "default", "--lease-name", leaseName, "--port", "0", "--log-level", "debug");
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });

@@ -4,6 +4,7 @@ import { DEFAULTS } from "./defaults.ts";
 import { VALIDATIONS } from "./validations.ts";
 import { COLUMNS, plainColumns } from "./columns.ts";
 import { CLEANUP_FINALIZER } from "./definitions.ts";
+import { pruneByShape } from "./shapes.ts";
 import type { ResourceType } from "./resource-type.ts";
 
 type Row = Pick<ResourceType, "group" | "kind" | "plural"> & Partial<ResourceType>;
@@ -59,6 +60,8 @@ function completed(row: Row): ResourceType {
     custom: false,
     defaulted: DEFAULTS[id] ?? (() => undefined),
     validate: VALIDATIONS[id] ?? (() => []),
+    prune: (object, version) => pruneByShape(row.kind, object, { kind: row.kind, version }),
+    shape: row.kind,
     columns: COLUMNS[id] ?? plainColumns,
     ...row,
   };

@@ -46,6 +46,11 @@ export function childOf(parent: JsonRecord, field: string): JsonRecord {
   return created;
 }
 
+/** Sets a field that is absent or null; an explicit value, even an empty one, is the author's. */
+export function fallback(record: JsonRecord, field: string, value: unknown): void {
+  if (record[field] === undefined || record[field] === null) record[field] = value;
+}
+
 /** A deep copy without the fields that are undefined, which JSON cannot carry. */
 export function copyJson<T>(value: T): T {
   return copyAny(value) as T;

@@ -36,6 +36,15 @@ export interface ResourceType {
   /** The unknown or duplicate field paths of a body, for fieldValidation; drops them from `object`. */
   prune?(object: KubeObject, version: string): string[];
   columns: readonly Column[];
+  /** The columns of one version, where versions differ. */
+  columnsFor?(version: string): readonly Column[];
+  listKind?: string;
+  /** Fields beside the name and namespace that a field selector may name. */
+  selectableFields?: readonly string[];
+  /** A PUT to a name that is free creates the object. */
+  createOnUpdate?: boolean;
+  /** The shape that a strategic merge patch follows; custom kinds have none and take no such patch. */
+  shape?: string;
 }
 
 export interface AdmissionContext {
@@ -43,6 +52,7 @@ export interface AdmissionContext {
   version: string;
   subresource?: "status";
   old?: KubeObject;
+  nowMs: number;
   /** The objects of another resource; for allocations such as cluster IPs. */
   list(resource: string): readonly KubeObject[];
 }

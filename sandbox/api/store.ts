@@ -137,7 +137,7 @@ export class ApiStore implements SandboxStore {
     if (!waits) return { object: this.commit(type, "DELETED", next, old, options.dryRun === true), gone: true };
     if (next.metadata.deletionTimestamp === undefined) {
       next.metadata.deletionTimestamp = timestamp(this.clock.now() + graceSeconds * 1000);
-      if (type.id !== "namespaces" ) next.metadata.deletionGracePeriodSeconds = graceSeconds;
+      if (type.id !== "namespaces") next.metadata.deletionGracePeriodSeconds = graceSeconds;
       if (next.metadata.generation !== undefined) next.metadata.generation += 1;
       if (type.id === "namespaces") next.status = { ...(next.status as object | undefined), phase: "Terminating" };
     }
@@ -174,8 +174,8 @@ export class ApiStore implements SandboxStore {
     return type;
   }
 
-  private admit(type: ResourceType, object: KubeObject, old: KubeObject | undefined, base: Omit<AdmissionContext, "list">): void {
-    const context: AdmissionContext = { ...base, list: (resource) => this.list(resource) };
+  private admit(type: ResourceType, object: KubeObject, old: KubeObject | undefined, base: Omit<AdmissionContext, "list" | "nowMs">): void {
+    const context: AdmissionContext = { ...base, nowMs: this.clock.now(), list: (resource) => this.list(resource) };
     type.prune?.(object, base.version);
     object.apiVersion = apiVersionOf(type.group, type.storageVersion);
     object.kind = type.kind;
@@ -289,11 +289,13 @@ function isFinished(object: KubeObject): boolean {
 
 function checkPreconditions(type: ResourceType, old: KubeObject, options: RemoveOptions): void {
   const { uid, resourceVersion } = old.metadata;
+  // Here alone the real server names the kind where it otherwise names the resource.
+  const subject = { group: type.group, plural: type.kind, kind: type.kind };
   if (options.uid !== undefined && options.uid !== uid) {
-    throw conflict(type, old.metadata.name, `Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${uid ?? ""}`);
+    throw conflict(subject, old.metadata.name, `the UID in the precondition (${options.uid}) does not match the UID in record (${uid ?? ""}). The object might have been deleted and then recreated`);
   }
   if (options.resourceVersion !== undefined && options.resourceVersion !== resourceVersion) {
-    throw conflict(type, old.metadata.name, `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ResourceVersion in object meta: ${resourceVersion ?? ""}`);
+    throw conflict(subject, old.metadata.name, `the ResourceVersion in the precondition (${options.resourceVersion}) does not match the ResourceVersion in record (${resourceVersion ?? ""}). The object might have been modified`);
   }
 }
 

@@ -1,5 +1,6 @@
 // What is to be measured? Turns the metrics of a manifest into queries with limits, or into problems that name the field. Nothing is guessed.
 import { GROUPS, type CanaryMetric, type CanarySpec } from "../crds/canary.ts";
+import { parseDuration } from "../crds/durations.ts";
 import type { Problem } from "../crds/problem.ts";
 import { BUILTIN_UNITS, isBuiltin } from "./queries/builtin.ts";
 import { builtinsFor } from "./registry.ts";
@@ -14,6 +15,8 @@ export interface Plan {
   /** Default address of Prometheus; spec.metricsServer goes before it. */
   metricsServer: string;
   meshProvider: string;
+  /** How far back a query may look at the most; undefined is as far as the manifest says. */
+  lookBackMs?: number;
 }
 
 type Planned = { ok: true; metric: PlannedMetric } | { ok: false; problem: Problem };
@@ -52,7 +55,7 @@ function planned1(plan: Plan, metric: CanaryMetric, path: string): Planned {
 
 function queryOf(plan: Plan, metric: CanaryMetric, path: string): string | Problem {
   const target = plan.spec.targetRef.name;
-  const interval = metric.interval ?? DEFAULT_INTERVAL;
+  const interval = windowOf(metric.interval ?? DEFAULT_INTERVAL, plan.lookBackMs);
   if (metric.query !== undefined && metric.query !== "" && !isBuiltin(metric.name)) {
     const words = { name: plan.name, namespace: plan.namespace, target, service: plan.spec.service?.name ?? target, ingress: target, route: target, interval, variables: metric.templateVariables ?? {} };
     const rendered = renderQuery(metric.query, words, `${path}.query`);
@@ -64,6 +67,16 @@ function queryOf(plan: Plan, metric: CanaryMetric, path: string): string | Probl
   const builtins = builtinsFor(plan.meshProvider);
   if (builtins === undefined) return { reason: "UnknownMetric", path: `${path}.name`, message: `there is no builtin ${metric.name} for the provider ${plan.meshProvider}; write a query` };
   return builtins[metric.name]({ namespace: plan.namespace, target, interval });
+}
+
+/**
+ * A window that reaches back before the first weight of a run measures the revision before: with two releases in a minute, the bad one would be
+ * promoted on what the good one did. Cut to whole seconds; too short a window finds no data, and no data holds.
+ */
+function windowOf(interval: string, lookBackMs: number | undefined): string {
+  const asked = parseDuration(interval);
+  if (lookBackMs === undefined || asked === undefined || asked <= lookBackMs) return interval;
+  return `${Math.max(Math.floor(lookBackMs / 1000), 1)}s`;
 }
 
 /** Undefined where there is none, which only Flagger's manifests may have. */

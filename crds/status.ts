@@ -94,6 +94,7 @@ export const canaryStatusSchema = z.object({
       step: z.int().min(0).describe("Rungs taken; 0 before the first weight"),
       attempt: z.int().min(0).describe("Checks asked for at this rung"),
       nextCheckAt: instant.optional(),
+      weightedAt: instant.optional().describe("When the run got its first weight: no measurement may look further back"),
       deadlineAt: instant.optional().describe("When the workload that is waited for must be ready"),
       holdingSince: instant.optional().describe("Since when checks gave no verdict"),
       preRollout: z.enum(["Passed"]).optional(),

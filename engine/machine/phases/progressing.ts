@@ -113,7 +113,7 @@ function check(at: Situation, run: Run, target: TargetSeen): Move {
 
 function advance(at: Situation, run: Run, target: TargetSeen, weight: number): Move {
   const notice = normal("Advanced", `Advance ${named(at, at.canary.metadata.name)} canary weight ${weight}`);
-  const climbed: Run = { ...run, step: run.step + 1, attempt: 0, nextCheckAt: undefined, holdingSince: undefined, deadlineAt: undefined };
+  const climbed: Run = { ...run, step: run.step + 1, attempt: 0, nextCheckAt: undefined, holdingSince: undefined, deadlineAt: undefined, weightedAt: run.weightedAt ?? iso(at.seen.nowMs) };
   // Paused together with its first weight: an image bumped from here on must not reach users before its own run.
   const kept = judged(at, target, { paused: true, scale: "Up" });
   return move(at, { canaryWeight: weight, route: routeTo(weight), run: climbed, target: kept }, `advance to ${weight}%`, notice);

@@ -30,6 +30,7 @@ export const FULL_STATUS: CanaryStatus = {
     step: 2,
     attempt: 1,
     nextCheckAt: at,
+    weightedAt: at,
     deadlineAt: at,
     holdingSince: at,
     preRollout: "Passed",

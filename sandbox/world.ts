@@ -2,6 +2,7 @@
 // store, one clock and one source of chance. After stop it must hold no socket, no timer and no process.
 import type { Clock, Random } from "./api/types.ts";
 import { roundRobin } from "./mesh/balancer.ts";
+import { installMeshDefinitions } from "./mesh/definitions.ts";
 import type { MeshRequest } from "./mesh/match.ts";
 import { startProxy } from "./mesh/proxy.ts";
 import { simulateRequest } from "./mesh/simulated.ts";
@@ -88,7 +89,7 @@ export function simulateWorld(ports: WorldPorts): SimulatedWorld {
   const { samples, stop } = scrapeRegularly(mesh.telemetry.series, clock);
   const workloads = startWorkloads({ store, clock, random, runtime, onFault: ports.onFault });
   return {
-    send: (request) => simulateRequest({ method: "GET", path: "/", headers: {}, ...request }, mesh),
+    send: (request) => simulateRequest({ method: "GET", path: "/", headers: {}, ...request }, mesh, runtime.accepts),
     query: (promql, at = clock.now()) => evaluateQuery(promql, samples, at),
     requests: mesh.telemetry,
     mesh: mesh.view,
@@ -101,6 +102,7 @@ export function simulateWorld(ports: WorldPorts): SimulatedWorld {
 }
 
 function meshOf({ store, clock, random, propagationDelayMs }: WorldPorts): MeshPorts {
+  installMeshDefinitions(store);
   const view = followMesh(store, clock, propagationDelayMs);
   const counted = telemetry();
   view.onPodGone((namespace, pod) => counted.forgetPod(namespace, pod));

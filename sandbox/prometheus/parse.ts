@@ -128,7 +128,13 @@ function readBinary(node: SyntaxNode, text: string): Expr {
     else if (modifier.name === "MatchingModifierClause") matching = readMatching(modifier, text);
     else throw unsupported(modifier, text);
   }
-  return { type: "binary", op, bool, matching, left: read(left, text), right: read(right, text) };
+  const expr = (base: Expr): Expr => ({ type: "binary", op, bool, matching, left: base, right: read(right, text) });
+  // The grammar reads -2 as one literal, but a power binds tighter than its sign: -2^2 is -4.
+  const base = source(left, text);
+  if (op === "^" && left.name === "NumberDurationLiteral" && base.startsWith("-")) {
+    return { type: "negate", expr: expr({ type: "number", value: readNumber(base.slice(1)) }) };
+  }
+  return expr(read(left, text));
 }
 
 function readMatching(node: SyntaxNode, text: string): Matching {

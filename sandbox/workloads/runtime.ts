@@ -19,15 +19,35 @@ export interface PodRuntime {
 
 const firstPretendedPort = 20_000;
 
-export function pretendedRuntime(clock: Clock): PodRuntime {
+export interface PretendedRuntime extends PodRuntime {
+  /** Whether a connection to the pod would stand now. */
+  accepts(uid: string): boolean;
+}
+
+export function pretendedRuntime(clock: Clock): PretendedRuntime {
+  const listeners = new Set<string>();
   let port = firstPretendedPort;
   return {
-    start(_identity, _behaviour, listening) {
+    start({ uid }, _behaviour, listening) {
       port += 1;
       const own = port;
-      const cancel = clock.after(0, () => listening(own));
-      return { drain: (done) => void clock.after(0, done), kill: cancel };
+      const cancel = clock.after(0, () => {
+        listeners.add(uid);
+        listening(own);
+      });
+      const kill = () => {
+        cancel();
+        listeners.delete(uid);
+      };
+      return {
+        drain(done) {
+          kill();
+          clock.after(0, done);
+        },
+        kill,
+      };
     },
     close: () => Promise.resolve(),
+    accepts: (uid) => listeners.has(uid),
   };
 }

@@ -24,7 +24,6 @@ export function createRecorder(version: string, meshProvider: string, gauges: Ga
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   const gauge = (name: string, help: string, labelNames: string[] = [], collect?: (this: Gauge) => void) => new Gauge({ name, help, labelNames, registers, ...(collect === undefined ? {} : { collect }) });
-  const counter = (name: string, help: string, labelNames: string[]) => new Counter({ name, help, labelNames, registers });
 
   gauge("flagger_info", "Version and mesh provider of the engine", ["version", "mesh_provider"]).set({ version, mesh_provider: meshProvider }, 1);
   gauge("flagger_canary_total", "Canaries by namespace", ["namespace"], function () {
@@ -37,6 +36,15 @@ export function createRecorder(version: string, meshProvider: string, gauges: Ga
   gauge("kurator_rollout_asks_in_flight", "Metric queries and hooks that are being asked", [], function () {
     this.set(gauges.asksInFlight());
   });
+  return { recorder: recording(seriesOf(registry)), registry };
+}
+
+type Labelled = ReturnType<typeof seriesOf>;
+
+function seriesOf(registry: Registry) {
+  const registers = [registry];
+  const gauge = (name: string, help: string, labelNames: string[] = []) => new Gauge({ name, help, labelNames, registers });
+  const counter = (name: string, help: string, labelNames: string[]) => new Counter({ name, help, labelNames, registers });
   const status = gauge("flagger_canary_status", "0 running, 2 failed, 1 otherwise", ["name", "namespace"]);
   const weight = gauge("flagger_canary_weight", "Weight of a workload in percent", ["workload", "namespace"]);
   const analysis = gauge("flagger_canary_metric_analysis", "Last value of a metric", ["name", "namespace", "metric"]);
@@ -55,6 +63,11 @@ export function createRecorder(version: string, meshProvider: string, gauges: Ga
   const leader = gauge("kurator_rollout_leader", "1 while this process leads");
   leader.set(0);
 
+  return { status, weight, analysis, limit, duration, successes, failures, rollbacks, checks, repairs, requests, passes, passSeconds, leader };
+}
+
+function recording(series: Labelled): Recorder {
+  const { status, weight, analysis, limit, duration, successes, failures, rollbacks, checks, repairs, requests, passes, passSeconds, leader } = series;
   const known = new Map<string, Series>();
 
   function shown(key: Key, settings: Settings, after: CanaryStatus): void {
@@ -81,7 +94,7 @@ export function createRecorder(version: string, meshProvider: string, gauges: Ga
     }
   }
 
-  const recorder: Recorder = {
+  return {
     reconciled(outcome, tookMs) {
       passes.inc({ outcome });
       passSeconds.observe(tookMs / 1000);
@@ -104,18 +117,17 @@ export function createRecorder(version: string, meshProvider: string, gauges: Ga
     request: (verb, resource, code) => requests.inc({ verb, resource, code: String(code) }),
     leading: (leads) => leader.set(leads ? 1 : 0),
     forget(key) {
-      const series = known.get(keyText(key));
-      if (series === undefined) return;
-      const { name, namespace } = series;
+      const shownBefore = known.get(keyText(key));
+      if (shownBefore === undefined) return;
+      const { name, namespace, metrics } = shownBefore;
       status.remove({ name, namespace });
       weight.remove({ workload: name, namespace });
       weight.remove({ workload: `${name}-primary`, namespace });
-      for (const metric of series.metrics) {
+      for (const metric of metrics) {
         analysis.remove({ name, namespace, metric });
         for (const bound of ["min", "max"]) limit.remove({ name, namespace, metric, bound });
       }
       known.delete(keyText(key));
     },
   };
-  return { recorder, registry };
 }

@@ -1,9 +1,8 @@
 // How are requests carried to one API server? The layer below list and watch: one request, or one stream of lines. It never retries and never
-// reads a status code. The simulation puts an in-process one in its place.
-import { request as httpRequest, Agent as HttpAgent, type IncomingMessage, type RequestOptions } from "node:http";
+// classifies an answer. The simulation puts an in-process one in its place.
+import { request as httpRequest, Agent as HttpAgent, type IncomingMessage } from "node:http";
 import { request as httpsRequest, Agent as HttpsAgent } from "node:https";
-import { readFileSync } from "node:fs";
-import { KubeConfig } from "@kubernetes/client-node";
+import { loadCluster, type Cluster } from "./kubeconfig.ts";
 
 export interface TransportRequest {
   method: string;
@@ -25,7 +24,10 @@ export interface TransportResponse {
 
 export interface TransportStream {
   status: number;
-  /** Lines without their ends; ends when the server ends it, throws when the connection breaks. Of an error status: its body. */
+  /**
+   * Lines without their ends; ends when the server ends it, throws when the connection breaks. Of an error status: its body.
+   * With status 200 it must be iterated, because the connection is held until then.
+   */
   lines: AsyncIterable<string>;
 }
 
@@ -37,113 +39,150 @@ export interface Transport {
 
 export class TimeoutError extends Error {}
 
-const TOKEN_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/token";
-const TOKEN_AGE_MS = 60_000;
-const CONNECT_MS = 15_000;
+/** Until a watch begins to answer; after that silence is normal. */
+const STREAM_ANSWER_MS = 15_000;
 const KEEP_ALIVE_MS = 30_000;
+/** Of requests. Watches have connections of their own without a bound: a hundred of them must not keep a lease from being renewed. */
+const SOCKETS_MAX = 128;
 
 /**
  * A transport for the cluster of a kubeconfig: the file given, else $KUBECONFIG and the default file, else the pod's service account.
- * @throws a sentence for the user when no cluster is named
+ * @throws a sentence for the user when there is no cluster to talk to
  */
 export async function loadTransport({ kubeconfig, userAgent }: { kubeconfig?: string; userAgent: string }): Promise<Transport> {
-  const config = new KubeConfig();
-  if (kubeconfig === undefined || kubeconfig === "") config.loadFromDefault();
-  else config.loadFromFile(kubeconfig);
-  const server = config.getCurrentCluster()?.server;
-  if (server === undefined) throw new Error("no cluster to talk to: give --kubeconfig, set KUBECONFIG, or run inside a cluster");
-  return httpTransport(new URL(server), userAgent, await credentials(config));
+  return httpTransport(await loadCluster(kubeconfig), userAgent);
 }
 
-/** Options of TLS and headers for each request; asked every time, because tokens rotate. */
-type Credentials = () => Promise<{ tls: RequestOptions; headers: Record<string, string> }>;
+const NOBODY = { credentials: () => Promise.resolve({ tls: {}, headers: {} }), refused: () => undefined };
 
-async function credentials(config: KubeConfig): Promise<Credentials> {
-  const first = await applied(config);
-  const inCluster = config.getCurrentUser()?.authProvider?.config?.tokenFile === TOKEN_FILE || config.getCurrentCluster()?.name === "inCluster";
-  const user = config.getCurrentUser();
-  const dynamic = user?.exec !== undefined && user.exec !== null;
-  let token = { text: "", readAtMs: 0 };
-  return async () => {
-    // Plugins keep their own cache of the token that they fetched.
-    if (dynamic) return applied(config);
-    if (!inCluster) return first;
-    if (Date.now() - token.readAtMs > TOKEN_AGE_MS) token = { text: readFileSync(TOKEN_FILE, "utf8").trim(), readAtMs: Date.now() };
-    return { ...first, headers: { ...first.headers, Authorization: `Bearer ${token.text}` } };
-  };
-}
-
-async function applied(config: KubeConfig): Promise<{ tls: RequestOptions; headers: Record<string, string> }> {
-  const options: Parameters<KubeConfig["applyToHTTPSOptions"]>[0] = {};
-  await config.applyToHTTPSOptions(options);
-  const { headers, agent: _agent, ...tls } = options;
-  return { tls: tls as RequestOptions, headers: { ...(headers as Record<string, string> | undefined) } };
-}
-
-export function httpTransport(server: URL, userAgent: string, credentialsOf: Credentials = () => Promise.resolve({ tls: {}, headers: {} })): Transport {
+/** A URL alone is a server that asks nobody's name. */
+export function httpTransport(to: Cluster | URL, userAgent: string): Transport {
+  const cluster: Cluster = to instanceof URL ? { server: to, ...NOBODY } : to;
+  const { server } = cluster;
   const secure = server.protocol === "https:";
-  // Watches live for minutes on connections of their own; keep-alive notices a peer that is gone without a word.
-  const agentOptions = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, maxSockets: 256, scheduling: "lifo" as const };
-  const agent = secure ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
+  const requests = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, maxSockets: SOCKETS_MAX, scheduling: "lifo" as const };
+  const requestAgent = secure ? new HttpsAgent(requests) : new HttpAgent(requests);
+  const watchAgent = secure ? new HttpsAgent({ keepAlive: false }) : new HttpAgent({ keepAlive: false });
+  const base = server.pathname.replace(/\/$/, "");
 
-  async function send({ method, path, query, contentType, body, timeoutMs, signal }: TransportRequest): Promise<IncomingMessage> {
-    const { tls, headers } = await credentialsOf();
+  async function send({ method, path, query, contentType, body }: Omit<TransportRequest, "timeoutMs">, agent: HttpAgent, life: AbortSignal): Promise<IncomingMessage> {
+    const { tls, headers, agent: proxy } = await cluster.credentials();
+    life.throwIfAborted();
     const search = query === undefined ? "" : `?${new URLSearchParams(query).toString()}`;
-    const options: RequestOptions = {
-      ...tls,
-      agent,
-      method,
-      host: server.hostname.replace(/^\[|\]$/g, ""),
-      port: server.port === "" ? (secure ? 443 : 80) : server.port,
-      path: `${server.pathname.replace(/\/$/, "")}${path}${search}`,
-      headers: {
-        ...headers,
-        "User-Agent": userAgent,
-        Accept: "application/json",
-        ...(body === undefined ? {} : { "Content-Type": contentType ?? "application/json", "Content-Length": Buffer.byteLength(body) }),
-      },
-      signal,
-    };
-    return new Promise((resolve, reject) => {
-      const request = (secure ? httpsRequest : httpRequest)(options, resolve);
-      request.setTimeout(timeoutMs, () => request.destroy(new TimeoutError(`no answer within ${timeoutMs} ms`)));
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const request = (secure ? httpsRequest : httpRequest)(
+        {
+          ...tls,
+          agent: proxy ?? agent,
+          method,
+          host: server.hostname.replace(/^\[|\]$/g, ""),
+          port: server.port === "" ? (secure ? 443 : 80) : server.port,
+          path: `${base}${path}${search}`,
+          headers: {
+            ...headers,
+            "User-Agent": userAgent,
+            Accept: "application/json",
+            ...(body === undefined ? {} : { "Content-Type": contentType ?? "application/json", "Content-Length": Buffer.byteLength(body) }),
+          },
+        },
+        resolve,
+      );
+      const abort = (): void => void request.destroy(life.reason instanceof Error ? life.reason : new Error("aborted"));
+      life.addEventListener("abort", abort, { once: true });
+      request.on("close", () => life.removeEventListener("abort", abort));
+      // A peer that is gone without a word is noticed by the kernel, at the price of no request.
       request.on("socket", (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
       request.on("error", reject);
       request.end(body);
     });
+    if (response.statusCode === 401) cluster.refused();
+    return response;
   }
 
   return {
     async request(request) {
-      const response = await send(request);
-      const chunks: Buffer[] = [];
-      for await (const chunk of response) chunks.push(chunk as Buffer);
-      return { status: response.statusCode ?? 0, headers: flat(response.headers), body: Buffer.concat(chunks).toString("utf8") };
+      const life = lifeOf(request.signal, request.timeoutMs);
+      try {
+        return await life.until(send(request, requestAgent, life.signal).then(whole));
+      } finally {
+        life.end();
+      }
     },
     async stream({ path, query, signal }) {
-      const response = await send({ method: "GET", path, query, timeoutMs: CONNECT_MS, signal });
-      // From here on silence is normal: the time-out was for the answer to begin.
-      response.socket.setTimeout(0);
-      return { status: response.statusCode ?? 0, lines: linesOf(response) };
+      const life = lifeOf(signal, STREAM_ANSWER_MS);
+      try {
+        const response = await life.until(send({ method: "GET", path, query }, watchAgent, life.signal));
+        const status = response.statusCode ?? 0;
+        // Nobody need read why a watch was refused, and an answer that is not read holds its connection for ever.
+        if (status !== 200) {
+          const { body } = await life.until(whole(response));
+          life.end();
+          return { status, lines: lines([body]) };
+        }
+        life.unhurried();
+        return { status, lines: lines(response.setEncoding("utf8"), () => life.end()) };
+      } catch (error) {
+        life.end();
+        throw error;
+      }
     },
   };
 }
 
-async function* linesOf(response: IncomingMessage): AsyncIterable<string> {
-  response.setEncoding("utf8");
-  let rest = "";
-  for await (const chunk of response) {
-    rest += chunk as string;
-    let end = rest.indexOf("\n");
-    while (end >= 0) {
-      yield rest.slice(0, end);
-      rest = rest.slice(end + 1);
-      end = rest.indexOf("\n");
-    }
-  }
-  if (rest !== "") yield rest;
+interface Life {
+  signal: AbortSignal;
+  /** The work's outcome, or the deadline's or the abort's, whichever is first: waiting for credentials, a socket and a connection counts too. */
+  until<T>(work: Promise<T>): Promise<T>;
+  /** No deadline any more. */
+  unhurried(): void;
+  end(): void;
 }
 
-function flat(headers: IncomingMessage["headers"]): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : (value ?? "")]));
+function lifeOf(outer: AbortSignal | undefined, timeoutMs: number): Life {
+  const life = new AbortController();
+  const abort = (): void => life.abort(new Error("aborted"));
+  const timer = setTimeout(() => life.abort(new TimeoutError(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  outer?.addEventListener("abort", abort, { once: true });
+  if (outer?.aborted === true) abort();
+  const over = new Promise<never>((_, reject) => {
+    const refuse = (): void => reject(life.signal.reason as Error);
+    if (life.signal.aborted) refuse();
+    else life.signal.addEventListener("abort", refuse, { once: true });
+  });
+  // It may well be that nobody waits when the signal aborts.
+  over.catch(() => undefined);
+  return {
+    signal: life.signal,
+    until: (work) => Promise.race([over, work]),
+    unhurried: () => clearTimeout(timer),
+    end() {
+      clearTimeout(timer);
+      outer?.removeEventListener("abort", abort);
+    },
+  };
+}
+
+async function whole(response: IncomingMessage): Promise<TransportResponse> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  const headers = Object.entries(response.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : (value ?? "")]);
+  return { status: response.statusCode ?? 0, headers: Object.fromEntries(headers) as Record<string, string>, body: Buffer.concat(chunks).toString("utf8") };
+}
+
+async function* lines(chunks: AsyncIterable<unknown> | Iterable<unknown>, ended?: () => void): AsyncIterable<string> {
+  let rest = "";
+  try {
+    for await (const chunk of chunks) {
+      rest += chunk as string;
+      let end = rest.indexOf("\n");
+      while (end >= 0) {
+        yield rest.slice(0, end);
+        rest = rest.slice(end + 1);
+        end = rest.indexOf("\n");
+      }
+    }
+    if (rest !== "") yield rest;
+  } finally {
+    ended?.();
+  }
 }

@@ -28,6 +28,8 @@ export class SimulatedWorld {
   status: CanaryStatus = {};
   spec: CanarySpec;
   group = "rollout.kurator.dev";
+  /** Called after each commit. */
+  onCommit: () => void = () => undefined;
   /** One line for each change of phase, weight or failed checks, as `kubectl get canary -w` would show it. */
   readonly trace: string[] = [];
   readonly notices: string[] = [];
@@ -130,6 +132,7 @@ export class SimulatedWorld {
     const line = `${status.phase} ${status.canaryWeight}`;
     if (this.shown !== line) this.trace.push(line);
     this.shown = line;
+    this.onCommit();
   }
 
   /** What the controllers of a cluster would make of the committed status, at once. */

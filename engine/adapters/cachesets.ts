@@ -11,6 +11,8 @@ export interface WatchOptions {
   log: Log;
   /** Empty watches all. */
   namespaces: readonly string[];
+  /** Told of each answer: verb, resource and status (0 where none came). */
+  observe?: (verb: string, resource: string, status: number) => void;
 }
 
 /** A kind to watch; `everywhere` is for kinds that Canaries refer to across namespaces. */
@@ -30,7 +32,8 @@ export class CacheSet implements Caches {
   constructor(options: WatchOptions, watched: readonly Watched[], onChange: Changed) {
     for (const { resource, labelSelector, trim, namespaces = options.namespaces } of watched) {
       const places = namespaces.length === 0 ? [undefined] : namespaces;
-      const informers = places.map((namespace) => new Informer({ ...options, resource, namespace, labelSelector, trim, onChange: (before, after) => onChange(resource, before, after) }));
+      const listener = { onChange: (before?: KubeObject, after?: KubeObject) => onChange(resource, before, after), onServed: () => this.wakeAll(onChange) };
+      const informers = places.map((namespace) => new Informer({ ...options, ...listener, resource, namespace, labelSelector, trim }));
       this.informers.set(keyOf(resource), informers);
       if (resource.plural !== "canaries") this.kinds.set(resource.kind, resource);
     }
@@ -76,6 +79,13 @@ export class CacheSet implements Caches {
     const resource = this.kinds.get(kind);
     const informers = resource === undefined ? [] : (this.informers.get(keyOf(resource)) ?? []);
     return informers.some((informer) => !informer.missing) ? resource : undefined;
+  }
+
+  /** A kind that came or went has no object to wake those that wait for it, such as every Canary when its mesh is installed. */
+  private wakeAll(onChange: Changed): void {
+    for (const informer of this.all()) {
+      if (informer.resource.plural === "canaries") for (const canary of informer.list()) onChange(informer.resource, canary, canary);
+    }
   }
 
   private of(plural: string): Informer[] {

@@ -1,5 +1,6 @@
 // Requests to one API server, with faults as values that are classified by status code alone. Nothing here retries or re-reads.
 import type { Clock, Fault, FaultClass, KubeApi, KubeObject, ObjectRef, Precondition, Resource, Result } from "../ports.ts";
+import { sleep } from "./waiting.ts";
 import { TimeoutError, type Transport, type TransportRequest, type TransportResponse } from "./transport.ts";
 
 const TIMEOUT_MS = 15_000;
@@ -9,35 +10,61 @@ const PAUSE_MAX_MS = 30_000;
 export interface KubeOptions {
   transport: Transport;
   clock: Clock;
+  timeoutMs?: number;
   /** Told of each answer: verb, resource and status (0 where none came). */
   observe?: (verb: string, resource: string, status: number) => void;
   signal?: AbortSignal;
 }
 
-export function createKubeApi({ transport, clock, observe, signal }: KubeOptions): KubeApi {
-  // An API server that asks for a pause means all of us, not the one request that happened to hear it.
-  let pausedUntilMs = 0;
+interface Call {
+  verb: "get" | "list" | "create" | "patch" | "delete";
+  group: string;
+  /** As it is counted. */
+  resource: string;
+  /** As people read it. */
+  what: string;
+}
 
-  async function send(verb: string, resource: string, what: string, request: Omit<TransportRequest, "timeoutMs">): Promise<Result<TransportResponse>> {
-    const waitMs = pausedUntilMs - clock.now();
-    if (waitMs > 0) await new Promise<void>((resolve) => clock.after(Math.min(waitMs, PAUSE_MAX_MS), resolve));
+type Request = Omit<TransportRequest, "timeoutMs">;
+
+/**
+ * Guarantees: a write is sent at the instant of the call or not at all, so that who may write now is not found writing later.
+ * Assumptions: the caller tries again when it sees fit.
+ */
+export function createKubeApi({ transport, clock, timeoutMs = TIMEOUT_MS, observe, signal }: KubeOptions): KubeApi {
+  // An API server that asks for a pause means all requests to that group, not the one that happened to hear it. Not those to other groups:
+  // a lease that cannot be renewed because events are throttled would make an overload worse.
+  const pausedUntilMs = new Map<string, number>();
+
+  async function pause({ verb, group, what }: Call): Promise<Fault | undefined> {
+    const waitMs = (pausedUntilMs.get(group) ?? 0) - clock.monotonic();
+    if (waitMs <= 0) return undefined;
+    if (verb !== "get" && verb !== "list") return { class: "throttled", message: `${verb} ${what}: the API server asked for a pause`, retryAfterMs: waitMs };
+    await sleep(clock, waitMs, signal ?? NEVER);
+    return undefined;
+  }
+
+  async function send(call: Call, request: Request): Promise<Result<TransportResponse>> {
+    const { verb, resource, what } = call;
+    const paused = await pause(call);
+    if (paused !== undefined) return { ok: false, fault: paused };
     let response: TransportResponse;
     try {
-      response = await transport.request({ ...request, timeoutMs: TIMEOUT_MS, signal });
+      response = await transport.request({ ...request, timeoutMs, signal });
     } catch (error) {
       observe?.(verb, resource, 0);
       const late = error instanceof TimeoutError;
       return { ok: false, fault: { class: late ? "deadline" : "transient", message: `${verb} ${what}: ${late ? error.message : codeOf(error)}` } };
     }
     observe?.(verb, resource, response.status);
-    if (response.status < 300) return { ok: true, value: response };
+    if (response.status >= 200 && response.status < 300) return { ok: true, value: response };
     const fault = faultOf(verb, what, response);
-    if (fault.retryAfterMs !== undefined) pausedUntilMs = clock.now() + Math.min(fault.retryAfterMs, PAUSE_MAX_MS);
+    if (fault.retryAfterMs !== undefined) pausedUntilMs.set(call.group, clock.monotonic() + Math.min(fault.retryAfterMs, PAUSE_MAX_MS));
     return { ok: false, fault };
   }
 
-  async function object(verb: string, resource: Resource, what: string, request: Omit<TransportRequest, "timeoutMs">): Promise<Result<KubeObject>> {
-    const result = await send(verb, resource.plural, what, request);
+  async function object(verb: Call["verb"], { group, plural }: Resource, what: string, request: Request): Promise<Result<KubeObject>> {
+    const result = await send({ verb, group, resource: plural, what }, request);
     return result.ok ? parsed(result.value.body, `${verb} ${what}`) : result;
   }
 
@@ -54,7 +81,8 @@ export function createKubeApi({ transport, clock, observe, signal }: KubeOptions
     },
     async delete(ref, precondition) {
       const body = { apiVersion: "v1", kind: "DeleteOptions", preconditions: precondition, propagationPolicy: "Background" };
-      const result = await send("delete", ref.resource.plural, nameOf(ref), { method: "DELETE", path: pathOf(ref), body: JSON.stringify(body) });
+      const call: Call = { verb: "delete", group: ref.resource.group, resource: ref.resource.plural, what: nameOf(ref) };
+      const result = await send(call, { method: "DELETE", path: pathOf(ref), body: JSON.stringify(body) });
       return result.ok ? { ok: true, value: undefined } : result;
     },
     async list(resource, namespace, labelSelector) {
@@ -62,9 +90,7 @@ export function createKubeApi({ transport, clock, observe, signal }: KubeOptions
       let next = "";
       do {
         const query = { limit: String(PAGE), ...(labelSelector === undefined ? {} : { labelSelector }), ...(next === "" ? {} : { continue: next }) };
-        const result = await send("list", resource.plural, resource.plural, { method: "GET", path: collection(resource, namespace ?? ""), query });
-        if (!result.ok) return result;
-        const page = parsed(result.value.body, `list ${resource.plural}`);
+        const page = await object("list", resource, resource.plural, { method: "GET", path: collection(resource, namespace ?? ""), query });
         if (!page.ok) return page;
         const { items: found = [], metadata } = page.value as unknown as { items?: KubeObject[]; metadata?: { continue?: string } };
         items.push(...found.map((item) => ({ ...item, apiVersion: apiVersionOf(resource), kind: resource.kind })));
@@ -74,7 +100,7 @@ export function createKubeApi({ transport, clock, observe, signal }: KubeOptions
     },
     async served(groupVersion) {
       const path = groupVersion.includes("/") ? `/apis/${groupVersion}` : `/api/${groupVersion}`;
-      const result = await send("get", "apis", groupVersion, { method: "GET", path });
+      const result = await send({ verb: "get", group: "", resource: "apis", what: groupVersion }, { method: "GET", path });
       if (result.ok) return { ok: true, value: true };
       return result.fault.class === "not-found" ? { ok: true, value: false } : result;
     },
@@ -105,16 +131,20 @@ function withPrecondition(patch: object, { uid, resourceVersion }: Precondition)
 
 function parsed(body: string, what: string): Result<KubeObject> {
   try {
-    return { ok: true, value: JSON.parse(body) as KubeObject };
+    const value: unknown = JSON.parse(body);
+    if (typeof value === "object" && value !== null && "metadata" in value) return { ok: true, value: value as KubeObject };
   } catch {
-    return { ok: false, fault: { class: "transient", message: `${what}: the answer is not JSON` } };
+    // The same answer as for JSON that is no object: something between us and the API server spoke in its place.
   }
+  return { ok: false, fault: { class: "transient", message: `${what}: the answer is not an object` } };
 }
+
+const NEVER = new AbortController().signal;
 
 /** Messages hold what the API server said, shortened; never a header, never a body of ours. */
 export function faultOf(verb: string, what: string, { status, headers, body }: TransportResponse): Fault {
   const seconds = Number(headers["retry-after"] ?? Number.NaN);
-  const pause = (status === 429 || status === 503) && !Number.isNaN(seconds) ? { retryAfterMs: seconds * 1000 } : {};
+  const pause = (status === 429 || status === 503) && seconds >= 0 ? { retryAfterMs: seconds * 1000 } : {};
   return { class: classOf(verb, status), status, message: `${verb} ${what}: ${said(body) ?? `status ${status}`}`, ...pause };
 }
 
@@ -124,7 +154,7 @@ function classOf(verb: string, status: number): FaultClass {
   if (status === 401 || status === 403) return "forbidden";
   if (status === 410) return "gone";
   if (status === 429) return "throttled";
-  if (status === 504) return "deadline";
+  if (status === 504 || status === 408) return "deadline";
   if (status >= 500) return "transient";
   return "invalid";
 }

@@ -7,6 +7,8 @@ import { keyText, type Key } from "../controller/key.ts";
 import type { Settings } from "../machine/settings.ts";
 
 export interface Gauges {
+  /** Memory, CPU and event loop of this process too. */
+  process: boolean;
   queueDepth: () => number;
   asksInFlight: () => number;
   canaries: () => ReadonlyMap<string, number>;
@@ -22,7 +24,7 @@ interface Series {
 export function createRecorder(version: string, meshProvider: string, gauges: Gauges): { recorder: Recorder; registry: Registry } {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  if (gauges.process) collectDefaultMetrics({ register: registry });
   const gauge = (name: string, help: string, labelNames: string[] = [], collect?: (this: Gauge) => void) => new Gauge({ name, help, labelNames, registers, ...(collect === undefined ? {} : { collect }) });
 
   gauge("flagger_info", "Version and mesh provider of the engine", ["version", "mesh_provider"]).set({ version, mesh_provider: meshProvider }, 1);

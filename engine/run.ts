@@ -14,7 +14,7 @@ import type { Context, Leadership } from "./controller/context.ts";
 import { Controller } from "./controller/controller.ts";
 import { DEPLOYMENTS, REVISIONS, SERVICES } from "./controller/wanted.ts";
 import { next as machine } from "./machine/next.ts";
-import type { Clock, KubeApi, KubeObject, Log, Random, Resource } from "./ports.ts";
+import type { Clock, Http, KubeApi, KubeObject, Log, Random, Resource } from "./ports.ts";
 
 export interface EngineOptions {
   transport: Transport;
@@ -35,6 +35,8 @@ export interface EngineOptions {
   lease: { namespace: string; name: string; leaseMs?: number; renewDeadlineMs?: number; retryMs?: number } | undefined;
   /** Undefined opens no listener. */
   port: number | undefined;
+  /** The way to hooks and metric providers; the real one unless time is virtual. */
+  http?: Http;
   /** The machine; only the demo puts another one in its place. */
   next?: typeof machine;
   signal: AbortSignal;
@@ -47,6 +49,7 @@ export async function runEngine(options: EngineOptions): Promise<void> {
   const { transport, clock, log, signal } = options;
   let controller: Controller | undefined;
   const { recorder, registry } = createRecorder(options.version, options.meshProvider, {
+    process: options.port !== undefined,
     queueDepth: () => controller?.depth ?? 0,
     asksInFlight: () => controller?.asking ?? 0,
     canaries: () => perNamespace(options.groups, caches),
@@ -63,7 +66,7 @@ export async function runEngine(options: EngineOptions): Promise<void> {
   const instance = `${hostname()}_${randomUUID()}`;
   const start = (leadership: Leadership): void => {
     const context: Context = {
-      api, caches, pods, leadership, clock, log, recorder, router: routerFor, http: createHttp(), next: options.next ?? machine, groups: options.groups,
+      api, caches, pods, leadership, clock, log, recorder, router: routerFor, http: options.http ?? createHttp(), next: options.next ?? machine, groups: options.groups,
       options: { metricsServer: options.metricsServer, meshProvider: options.meshProvider, includeLabelPrefixes: options.includeLabelPrefixes },
     };
     controller = new Controller(context, instance);

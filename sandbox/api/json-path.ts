@@ -2,26 +2,31 @@
 // It must never throw for a path that leads nowhere.
 import { isRecord } from "./json.ts";
 
+export class JsonPathError extends Error {}
+
 type Step = (values: readonly unknown[]) => unknown[];
 
-/** @throws Error for a path that cannot be read; a definition with one is refused */
+/** @throws JsonPathError for a path that cannot be read; a definition with one is refused */
 export function jsonPath(text: string): (root: unknown) => unknown[] {
   const steps = parse(text.startsWith("{") && text.endsWith("}") ? text.slice(1, -1) : text);
   return (root) => steps.reduce<unknown[]>((values, step) => step(values), [root]);
 }
 
-const TOKENS = /\.\.|\.?\[\?\(([^)]*)\)\]|\.?\[(?:'([^']*)'|"([^"]*)"|(\*)|(-?\d+))\]|\.((?:\\.|[^.[\]\\])+)/y;
+const TOKEN = /\.\.|\.?\[\?\(([^)]*)\)\]|\.?\[(?:'([^']*)'|"([^"]*)"|(\*)|(-?\d+))\]|\.((?:\\.|[^.[\]\\])+)/y;
 
 function parse(text: string): Step[] {
   const path = text.startsWith(".") || text.startsWith("[") || text === "" ? text : `.${text}`;
   const steps: Step[] = [];
-  TOKENS.lastIndex = 0;
-  for (let position = 0; position < path.length; position = TOKENS.lastIndex) {
-    TOKENS.lastIndex = position;
-    const token = TOKENS.exec(path);
-    if (token === null) throw new Error(`cannot read the JSONPath "${text}" at ${position}`);
+  let position = 0;
+  while (position < path.length) {
+    TOKEN.lastIndex = position;
+    const token = TOKEN.exec(path);
+    if (token === null) throw new JsonPathError(`cannot read the JSONPath "${text}" at ${position}`);
+    // Remembered here, because a filter within reads a path of its own with the same expression.
+    position = TOKEN.lastIndex;
+    position = TOKEN.lastIndex;
     const [whole, filter, single, double, wildcard, index, name] = token;
-    if (whole === "..") throw new Error(`the JSONPath "${text}" descends everywhere, which no column may`);
+    if (whole === "..") throw new JsonPathError(`the JSONPath "${text}" descends everywhere, which no column may`);
     const key = single ?? double ?? name?.replaceAll(/\\(.)/g, "$1");
     if (filter !== undefined) steps.push(filterStep(filter));
     else if (wildcard !== undefined || key === "*") steps.push((values) => values.flatMap(children));
@@ -40,7 +45,7 @@ const FILTER = /^\s*@\.?([^=!<>\s]*)\s*(?:(==|!=)\s*(?:'([^']*)'|"([^"]*)"|(\S+)
 
 function filterStep(text: string): Step {
   const match = FILTER.exec(text);
-  if (match === null) throw new Error(`cannot read the JSONPath filter "${text}"`);
+  if (match === null) throw new JsonPathError(`cannot read the JSONPath filter "${text}"`);
   const [, path = "", operator, single, double, bare] = match;
   const read = jsonPath(path === "" ? "" : `.${path}`);
   const wanted = single ?? double ?? bare;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { bump, canary, deploy, hostOf, phase, release, statusOf, Timeline, weight } from "./support/app.ts";
 import { apply, eventually, get, installCrds, kubectl, namespace, sleep } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
-import { Load } from "./support/load.ts";
+import { Load, slowly } from "./support/load.ts";
 
 const NS = "e2e-crashes";
 const app = { namespace: NS };
@@ -64,8 +64,10 @@ describe("killed in each phase", () => {
   });
 
   test("at the instant of a rollback", async () => {
-    await release({ ...app, version: "6.0.2", args: ["--random-delay", "--random-delay-min=600", "--random-delay-max=900", "--random-delay-unit=ms"] });
-    await phase(NS, "Failed", 90);
+    await slowly(hostOf(app), async () => {
+      await release({ ...app, version: "6.0.2" });
+      await phase(NS, "Failed", 90);
+    });
     await restart();
     await eventually("the target is at rest", 30, async () => ((await statusOf(NS)).target?.scale === "Zero" ? true : undefined));
     const status = await statusOf(NS);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { bump, canary, deploy, deployment, hostOf, phase, release, replicasOf, service, statusOf, weight } from "./support/app.ts";
 import { apply, cluster, DEPLOYMENTS, eventually, get, installCrds, kubectl, namespace, SERVICES, sleep } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
-import { Load } from "./support/load.ts";
+import { Load, slowly } from "./support/load.ts";
 
 const NS = "e2e-gitops";
 const app = { namespace: NS };
@@ -68,11 +68,13 @@ test("promoted, with the manifests re-applied at each rung, while promoting and 
 });
 
 test("rolled back, with the manifests re-applied under weight and after", async () => {
-  const bad = { ...app, version: "6.0.2", args: ["--random-delay", "--random-delay-min=600", "--random-delay-max=900", "--random-delay-unit=ms"] };
-  await release(bad);
-  await weight(NS, 10);
-  await apply(deployment(bad), service(app));
-  await phase(NS, "Failed");
+  const bad = { ...app, version: "6.0.2" };
+  await slowly(hostOf(app), async () => {
+    await release(bad);
+    await weight(NS, 10);
+    await apply(deployment(bad), service(app));
+    await phase(NS, "Failed");
+  });
   await apply(deployment(bad), service(app));
   await kubectl("-n", NS, "patch", "deployment", "backend", "--type=merge", "-p", '{"spec":{"replicas":2}}');
   await repaired(0);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { bump, canary, deploy, hostOf, IMAGE, phase, release, weight } from "./support/app.ts";
 import { apply, installCrds, kubectl, KUBECONFIG, namespace, said, sleep, type Said } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
-import { Load } from "./support/load.ts";
+import { Load, slowly } from "./support/load.ts";
 
 const NS = "e2e-pipeline";
 const app = { namespace: NS };
@@ -53,8 +53,11 @@ describe("wait", () => {
   });
 
   test("2: rolled back", async () => {
-    await release({ ...app, version: "6.0.3", args: ["--random-delay", "--random-delay-min=600", "--random-delay-max=900", "--random-delay-unit=ms"] });
-    expect(await wait("--image", `${IMAGE}:6.0.3`, "--timeout", "3m")).toMatchObject({ code: 2 });
+    const waited = await slowly(hostOf(app), async () => {
+      await release({ ...app, version: "6.0.3" });
+      return wait("--image", `${IMAGE}:6.0.3`, "--timeout", "3m");
+    });
+    expect(waited).toMatchObject({ code: 2 });
   });
 
   test("4: timeout", async () => {

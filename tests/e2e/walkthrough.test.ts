@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { bump, canary, deploy, hostOf, phase, release, replicasOf, statusOf, Timeline } from "./support/app.ts";
 import { apply, installCrds, kubectl, namespace } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
-import { Load } from "./support/load.ts";
+import { Load, slowly } from "./support/load.ts";
 
 const NS = "webapp";
 const app = { namespace: NS };
@@ -85,8 +85,10 @@ describe("a bad release", () => {
 
   test("one that is slow is rolled back", async () => {
     const before = (await statusOf(NS)).run?.revision;
-    await release({ ...app, version: "6.0.3", args: ["--random-delay", "--random-delay-min=600", "--random-delay-max=900", "--random-delay-unit=ms"] });
-    const status = await phase(NS, "Failed", 120, "backend", before);
+    const status = await slowly(hostOf(app), async () => {
+      await release({ ...app, version: "6.0.3" });
+      return phase(NS, "Failed", 120, "backend", before);
+    });
     expect(status.run).toMatchObject({ outcome: "RolledBack", reason: "ChecksFailed" });
     expect(status.run?.measurements?.find((measured) => measured.name === "request-duration")).toMatchObject({ verdict: "fail", max: 500 });
   });

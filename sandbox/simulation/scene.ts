@@ -1,0 +1,178 @@
+// A whole cluster in one process and in virtual time: API, workloads, mesh, Prometheus, traffic, and as many engines as wanted, each of which can be killed.
+// Time moves only when everybody waits for it, so that one seed is one run.
+import { renderCRDs } from "../../crds/generate.ts";
+import { GROUPS } from "../../crds/canary.ts";
+import { runEngine } from "../../engine/run.ts";
+import type { CanaryStatus } from "../../crds/status.ts";
+import type { Http, Log } from "../../engine/ports.ts";
+import { ApiServer } from "../api/server.ts";
+import { ApiStore } from "../api/store.ts";
+import type { KubeObject, Random } from "../api/types.ts";
+import { virtualClock, type VirtualClock } from "../clock.ts";
+import { simulateWorld, type SimulatedWorld } from "../world.ts";
+import { Network } from "./transport.ts";
+
+const PROMETHEUS = "http://prometheus.istio-system:9090";
+/** Rounds of the event loop that everybody gets before time moves on; a pass takes far fewer. */
+const ROUNDS = 12;
+const TRAFFIC_MS = 100;
+
+export interface Lost {
+  atMs: number;
+  status: number;
+  version: string | undefined;
+}
+
+export class Scene {
+  readonly clock: VirtualClock = virtualClock();
+  readonly random: Random;
+  readonly store: ApiStore;
+  readonly world: SimulatedWorld;
+  readonly network: Network;
+  /** What Prometheus does to queries. */
+  prometheus: "up" | "down" | "empty" = "up";
+  /** Requests that a good version should have answered. */
+  readonly lost: Lost[] = [];
+  readonly versions = new Map<string, number>();
+  /** `phase weight` of the Canary at each of its writes, equal neighbours dropped. */
+  readonly trace: string[] = [];
+  readonly logged: string[] = [];
+  private readonly engines = new Map<string, { killed: AbortController; stop: AbortController; ended: Promise<void> }>();
+  private requests = 0;
+
+  constructor(seed: number) {
+    this.random = mulberry(seed);
+    this.store = new ApiStore({ clock: this.clock, random: this.random });
+    for (const group of [GROUPS.own.group, GROUPS.flagger.group]) for (const crd of renderCRDs(group)) this.store.create("customresourcedefinitions.apiextensions.k8s.io", crd as unknown as KubeObject);
+    this.world = simulateWorld({ store: this.store, clock: this.clock, random: this.random, propagationDelayMs: 50, scrapeMs: 1000 });
+    this.network = new Network(new ApiServer(this.store), this.clock, this.random);
+    for (const name of ["istio-system", "test"]) if (this.store.get("namespaces", undefined, name) === undefined) this.store.create("namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name } });
+    this.store.create("gateways.networking.istio.io", { apiVersion: "networking.istio.io/v1", kind: "Gateway", metadata: { name: "public-gateway", namespace: "istio-system" }, spec: {} });
+    this.store.subscribe(({ resource, object, type }) => {
+      if (resource !== "canaries.rollout.kurator.dev" || type === "DELETED") return;
+      const status = (object.status ?? {}) as CanaryStatus;
+      const line = `${status.phase} ${status.canaryWeight}`;
+      if (status.phase !== undefined && this.trace.at(-1) !== line) this.trace.push(line);
+    });
+  }
+
+  get nowMs(): number {
+    return this.clock.now();
+  }
+
+  status(name = "app"): CanaryStatus {
+    return (this.store.get("canaries.rollout.kurator.dev", "test", name)?.status ?? {}) as CanaryStatus;
+  }
+
+  start(name: string): void {
+    const killed = new AbortController();
+    const stop = new AbortController();
+    const started = this.clock.now();
+    const clock = { ...this.clock, now: () => this.clock.now(), monotonic: () => this.clock.now() - started, after: (ms: number, task: () => void) => this.clock.after(ms, () => (killed.signal.aborted ? undefined : task())) };
+    const ended = runEngine({
+      transport: this.network.transport(killed.signal),
+      clock,
+      random: this.random,
+      log: this.log(name),
+      version: "simulated",
+      groups: new Map([[GROUPS.own.group, GROUPS.own.version]]),
+      metricsServer: PROMETHEUS,
+      meshProvider: "istio",
+      includeLabelPrefixes: [],
+      namespaces: [],
+      gatewayNamespaces: [],
+      lease: { namespace: "default", name: "kurator-rollout" },
+      port: undefined,
+      http: this.http(),
+      signal: stop.signal,
+    });
+    this.engines.set(name, { killed, stop, ended });
+  }
+
+  /** As SIGKILL does: nothing more of it reaches anybody. */
+  kill(name: string): void {
+    this.engines.get(name)?.killed.abort();
+    this.engines.delete(name);
+  }
+
+  /** Ends every engine in order; time must move for them to end. */
+  async end(): Promise<void> {
+    const ending = [...this.engines.values()];
+    for (const { stop } of ending) stop.abort();
+    const all = Promise.all(ending.map(({ ended }) => ended));
+    let over = false;
+    void all.then(() => (over = true));
+    for (let tries = 0; !over && tries < 2000; tries += 1) await this.advance(50, false);
+    this.world.stop();
+  }
+
+  /** Moves time on, with traffic flowing. */
+  async advance(ms: number, traffic = true): Promise<void> {
+    const until = this.clock.now() + ms;
+    let nextTraffic = this.clock.now();
+    while (this.clock.now() < until) {
+      await this.settle();
+      if (traffic && this.clock.now() >= nextTraffic) {
+        this.request();
+        nextTraffic = this.clock.now() + TRAFFIC_MS;
+      }
+      const due = Math.min(this.clock.nextDueAt() ?? until, until, traffic ? nextTraffic : until);
+      this.clock.advance(Math.max(due - this.clock.now(), 0));
+    }
+    await this.settle();
+  }
+
+  /** Runs until the condition holds; false when it does not within the time. */
+  async until(holds: () => boolean, seconds: number): Promise<boolean> {
+    const end = this.clock.now() + seconds * 1000;
+    while (!holds()) {
+      if (this.clock.now() >= end) return false;
+      await this.advance(200);
+    }
+    return true;
+  }
+
+  private async settle(): Promise<void> {
+    for (let round = 0; round < ROUNDS; round += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  private request(): void {
+    this.requests += 1;
+    const answer = this.world.send({ host: "app.test" });
+    const version = answer.version;
+    if (version !== undefined) this.versions.set(version, (this.versions.get(version) ?? 0) + 1);
+    // What a bad version answers is its own fault; that it was asked is checked by the weights.
+    const bad = version !== undefined && /-(errors|slow|crash|unready)$/.test(version);
+    if ((answer.status >= 500 || answer.status === 404) && !bad) this.lost.push({ atMs: this.clock.now(), status: answer.status, version });
+  }
+
+  private http(): Http {
+    return async ({ url }) => {
+      await Promise.resolve();
+      if (this.prometheus === "down") return { ok: false, fault: { class: "transient", message: "prometheus is out of reach" } };
+      const promql = new URL(url).searchParams.get("query") ?? "";
+      const value = this.world.query(promql);
+      const result = this.prometheus === "empty" || value.type !== "vector" ? [] : value.samples.map((sample) => ({ metric: {}, value: [this.clock.now() / 1000, String(sample.value)] }));
+      return { ok: true, value: { status: 200, headers: {}, body: JSON.stringify({ status: "success", data: { resultType: "vector", result } }) } };
+    };
+  }
+
+  private log(name: string): Log {
+    const keep = (fields: Record<string, unknown>, message: string): void => {
+      this.logged.push(`${this.clock.now()} ${name} ${message} ${JSON.stringify(fields)}`);
+      if (this.logged.length > 5000) this.logged.splice(0, 1000);
+    };
+    return { debug: keep, info: keep, warn: keep, error: keep };
+  }
+}
+
+/** A small generator with a state of 32 bits: one seed, one run. */
+export function mulberry(seed: number): Random {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,124 @@
+// How does the engine reach the sandbox when time is virtual? In process, with faults drawn from the seed: requests refused before or after they took
+// effect, late, and watches cut. It must never invent an answer that an API server could not give.
+import type { Transport, TransportRequest, TransportResponse, TransportStream } from "../../engine/adapters/transport.ts";
+import type { ApiServer } from "../api/server.ts";
+import type { Clock, Random } from "../api/types.ts";
+
+/** Shares of requests, 0..1, and delays; all 0 is a quiet network. Changed while it runs. */
+export interface NetworkFaults {
+  /** 500 before anything happened. */
+  refused: number;
+  /** The request took effect and its answer was lost. */
+  replyLost: number;
+  throttled: number;
+  conflicts: number;
+  delayMs: number;
+  /** Per event of a watch: the connection is cut after it. */
+  watchCut: number;
+  /** Events reach the engine this much later. */
+  watchLagMs: number;
+}
+
+export const QUIET: NetworkFaults = { refused: 0, replyLost: 0, throttled: 0, conflicts: 0, delayMs: 0, watchCut: 0, watchLagMs: 0 };
+
+export class Network {
+  faults: NetworkFaults = { ...QUIET };
+
+  constructor(
+    private readonly server: ApiServer,
+    private readonly clock: Clock,
+    private readonly random: Random,
+  ) {}
+
+  /** One engine's way to the API; `alive` ends when its process is killed: what it sends from then on goes nowhere, and no answer comes. */
+  transport(alive: AbortSignal): Transport {
+    return {
+      request: (request) => this.request(request, alive),
+      stream: (request) => this.stream(request, alive),
+    };
+  }
+
+  private async request(request: TransportRequest, alive: AbortSignal): Promise<TransportResponse> {
+    const { faults } = this;
+    await this.pause(faults.delayMs * this.random(), alive);
+    await living(alive, request.signal);
+    const writes = request.method !== "GET";
+    if (this.draws(faults.throttled)) return status(429, "slow down", { "retry-after": "1" });
+    if (this.draws(faults.refused)) return status(500, "the storage is not there");
+    if (writes && request.method !== "POST" && this.draws(faults.conflicts)) return status(409, "the object has been modified");
+    const answer = this.server.handle({
+      method: request.method,
+      url: urlOf(request),
+      headers: { accept: "application/json", ...(request.body === undefined ? {} : { "content-type": request.contentType ?? "application/json" }) },
+      body: request.body,
+    });
+    if (typeof answer.body !== "string") throw new Error("a request was answered with a stream");
+    if (writes && this.draws(faults.replyLost)) throw Object.assign(new Error("reset"), { code: "ECONNRESET" });
+    await this.pause(faults.delayMs * this.random(), alive);
+    await living(alive, request.signal);
+    return { status: answer.status, headers: lower(answer.headers), body: answer.body };
+  }
+
+  private async stream(request: Pick<TransportRequest, "path" | "query" | "signal">, alive: AbortSignal): Promise<TransportStream> {
+    await living(alive, request.signal);
+    if (this.draws(this.faults.refused)) return { status: 500, lines: none() };
+    const ended = new AbortController();
+    for (const signal of [alive, request.signal]) signal?.addEventListener("abort", () => ended.abort(), { once: true });
+    const answer = this.server.handle({ method: "GET", url: urlOf({ ...request }), headers: { accept: "application/json" }, signal: ended.signal });
+    if (typeof answer.body === "string") return { status: answer.status, lines: none() };
+    return { status: answer.status, lines: this.lines(answer.body, ended) };
+  }
+
+  private async *lines(body: AsyncIterable<string>, ended: AbortController): AsyncIterable<string> {
+    for await (const chunk of body) {
+      for (const line of chunk.split("\n")) {
+        if (line === "") continue;
+        await this.pause(this.faults.watchLagMs * this.random(), ended.signal);
+        if (ended.signal.aborted) return;
+        yield line;
+        if (!this.draws(this.faults.watchCut)) continue;
+        ended.abort();
+        throw Object.assign(new Error("cut"), { code: "ECONNRESET" });
+      }
+    }
+  }
+
+  private draws(share: number): boolean {
+    return share > 0 && this.random() < share;
+  }
+
+  private pause(ms: number, signal: AbortSignal): Promise<void> {
+    if (ms <= 0 || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        signal.removeEventListener("abort", end);
+        cancel();
+        resolve();
+      };
+      const cancel = this.clock.after(ms, end);
+      signal.addEventListener("abort", end, { once: true });
+    });
+  }
+}
+
+/** A killed process waits for ever, as far as anybody can tell; an aborted request rejects. */
+async function living(alive: AbortSignal, signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted === true) throw Object.assign(new Error("aborted"), { code: "ABORT_ERR" });
+  if (alive.aborted) await new Promise(() => undefined);
+}
+
+function urlOf({ path, query }: Pick<TransportRequest, "path" | "query">): string {
+  return query === undefined ? path : `${path}?${new URLSearchParams(query).toString()}`;
+}
+
+function status(code: number, message: string, headers: Record<string, string> = {}): TransportResponse {
+  return { status: code, headers, body: JSON.stringify({ kind: "Status", status: "Failure", code, message }) };
+}
+
+function lower(headers: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+async function* none(): AsyncIterable<string> {
+  // An error status has no events.
+}

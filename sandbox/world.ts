@@ -27,6 +27,7 @@ export interface WorldPorts {
   /** "auto" prefers a real Prometheus from the PATH. */
   prometheus?: "auto" | "builtin";
   propagationDelayMs?: number;
+  scrapeMs?: number;
   onFault?(key: string, fault: unknown): void;
 }
 
@@ -54,7 +55,9 @@ export async function startWorld(ports: WorldPorts): Promise<World> {
   const mesh = meshOf(ports);
   const faults = { prometheus: {} };
   const proxy = await startProxy(mesh);
-  const prometheus = await startPrometheus({ series: mesh.telemetry.series, clock, faults: faults.prometheus, use: ports.prometheus ?? "auto" });
+  const prometheus = await startPrometheus({
+    series: mesh.telemetry.series, clock, faults: faults.prometheus, use: ports.prometheus ?? "auto", scrapeMs: ports.scrapeMs,
+  });
   const workloads = startWorkloads({ store, clock, random, runtime, onFault: ports.onFault });
   return {
     gatewayUrl: proxy.url,
@@ -86,7 +89,7 @@ export function simulateWorld(ports: WorldPorts): SimulatedWorld {
   const { clock, random, store } = ports;
   const runtime = pretendedRuntime(clock);
   const mesh = meshOf(ports);
-  const { samples, stop } = scrapeRegularly(mesh.telemetry.series, clock);
+  const { samples, stop } = scrapeRegularly(mesh.telemetry.series, clock, ports.scrapeMs);
   const workloads = startWorkloads({ store, clock, random, runtime, onFault: ports.onFault });
   return {
     send: (request) => simulateRequest({ method: "GET", path: "/", headers: {}, ...request }, mesh, runtime.accepts),

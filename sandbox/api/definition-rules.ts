@@ -1,7 +1,7 @@
 // Which CustomResourceDefinitions are served, and what does the API server add to one? It must never compile a schema;
 // that is for the kind made of it.
 import { arrayOf, at, childOf, isRecord, recordOf, recordsOf, textOf } from "./json.ts";
-import { jsonPath } from "./json-path.ts";
+import { JsonPathError, jsonPath } from "./json-path.ts";
 import { timestamp } from "./metadata.ts";
 import type { FieldError } from "./errors.ts";
 import type { JsonRecord } from "./json.ts";
@@ -73,7 +73,8 @@ function versionErrors(version: JsonRecord, field: string): FieldError[] {
     try {
       jsonPath(path);
     } catch (error) {
-      errors.push({ type: "Invalid value", field: `${field}.additionalPrinterColumns[${index}].jsonPath`, value: path, detail: error instanceof Error ? error.message : String(error) });
+      if (!(error instanceof JsonPathError)) throw error;
+      errors.push({ type: "Invalid value", field: `${field}.additionalPrinterColumns[${index}].jsonPath`, value: path, detail: error.message });
     }
   });
   return errors;

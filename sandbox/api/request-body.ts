@@ -76,14 +76,24 @@ export function agreeWithUrl(object: KubeObject, path: ResourcePath): void {
   if (metadata.name !== path.name) throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${path.name})`);
 }
 
-/** What the patch in the request makes of `current`. @throws ApiError 415 for a patch type that this kind does not take */
-export function patched(request: ApiRequest, type: ResourceType, shape: string | undefined, current: KubeObject): KubeObject {
+function acceptedPatches(shape: string | undefined): readonly string[] {
+  return shape === undefined ? PATCH_TYPES.slice(0, 2) : PATCH_TYPES;
+}
+
+/** @throws ApiError 415 for a patch type that this kind does not take; said before anything about the object */
+export function refusePatchType(request: ApiRequest, shape: string | undefined): void {
   const form = contentType(request);
-  const accepted: readonly string[] = shape === undefined ? PATCH_TYPES.slice(0, 2) : PATCH_TYPES;
+  const accepted = acceptedPatches(shape);
   if (form === APPLY_TYPE) {
     throw new ApiError(415, "UnsupportedMediaType", `server-side apply (${APPLY_TYPE}) is not served by this API; accepted media types include: ${accepted.join(", ")}`);
   }
-  if (!accepted.includes(form)) throw unsupportedMediaType(accepted);
+  if (!accepted.includes(form)) throw unsupportedMediaType([...accepted, APPLY_TYPE]);
+}
+
+/** What the patch in the request makes of `current`. */
+export function patched(request: ApiRequest, type: ResourceType, shape: string | undefined, current: KubeObject): KubeObject {
+  refusePatchType(request, shape);
+  const form = contentType(request);
   const patch = parseJson(request.body ?? "");
   if (form !== PATCH_TYPES[0] && !isRecord(patch)) throw badRequest("json: cannot unmarshal array into Go value of type map[string]interface {}");
   const result = form === PATCH_TYPES[0] ? jsonPatch(current, patch)

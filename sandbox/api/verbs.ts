@@ -2,7 +2,7 @@
 // the rules of writing are the store's. It must never keep anything between two requests.
 import { ApiError, expired, methodNotAllowed, notFound, unknownPath } from "./errors.ts";
 import { copyJson } from "./json.ts";
-import { agreeWithUrl, decodeObject, patched, removeOptions } from "./request-body.ts";
+import { agreeWithUrl, decodeObject, patched, refusePatchType, removeOptions } from "./request-body.ts";
 import { chooseForm, inVersion, showList, showObject } from "./representation.ts";
 import { header, parseUrl } from "./routes.ts";
 import { scaleOf, scaled } from "./scale.ts";
@@ -112,6 +112,7 @@ function replace(call: Call, name: string, target: UpdateTarget | undefined): Ap
 
 function patchObject(call: Call, name: string, target: UpdateTarget | undefined): ApiResponse {
   const { store, type, request, path } = call;
+  refusePatchType(request, type.shape);
   const current = inVersion(type, path.version, existing(call, name));
   const next = patched(request, type, type.shape, current);
   agreeWithUrl(next, path);
@@ -236,6 +237,7 @@ function startWatch(call: Call): ApiResponse {
     namespace: path.namespace,
     selects: selection(call),
     resourceVersion,
+    initialEvents: isTrue(query.get("sendInitialEvents")),
     bookmarks: isTrue(query.get("allowWatchBookmarks")),
     timeoutSeconds: timeout > 0 ? timeout : undefined,
     signal: request.signal,

@@ -2,6 +2,7 @@
 // by the clock. It must never skip a change: a reader that fell behind the history or is too slow is cut off.
 import { ApiError, expired } from "./errors.ts";
 import { showObject } from "./representation.ts";
+import { apiVersionOf } from "./resource-type.ts";
 import type { Change } from "./history.ts";
 import type { JsonRecord } from "./json.ts";
 import type { View } from "./representation.ts";
@@ -16,6 +17,8 @@ export interface WatchOptions {
   /** "" and "0" start with what is there now. */
   resourceVersion: string;
   bookmarks: boolean;
+  /** Everything that is there first, then a bookmark that says so: how kubectl lists and watches in one request. */
+  initialEvents: boolean;
   timeoutSeconds: number | undefined;
   signal: AbortSignal | undefined;
 }
@@ -52,7 +55,10 @@ class WatchWriter {
   start(): void {
     const { resourceVersion, timeoutSeconds, signal } = this.options;
     try {
-      if (resourceVersion === "" || resourceVersion === "0") this.sendPresent();
+      if (this.options.initialEvents) {
+        this.sendPresent();
+        this.sendBookmark({ "k8s.io/initial-events-end": "true" });
+      } else if (resourceVersion === "" || resourceVersion === "0") this.sendPresent();
       else for (const change of this.store.history.since(Number(resourceVersion), this.store.revision)) this.translate(change);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -103,15 +109,15 @@ class WatchWriter {
     });
   }
 
-  private sendBookmark(): void {
-    const { type, version } = this.options.view;
-    const apiVersion = type.group === "" ? version : `${type.group}/${version}`;
-    const metadata = { resourceVersion: String(this.store.revision), creationTimestamp: null };
-    const empty = { kind: type.kind, apiVersion, metadata };
-    const form = this.options.view.form;
-    if (form === "metadata") this.send("BOOKMARK", { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata });
-    else if (form === "table") this.send("BOOKMARK", { kind: "Table", apiVersion: "meta.k8s.io/v1", metadata: { resourceVersion: metadata.resourceVersion }, columnDefinitions: [], rows: [] });
-    else this.send("BOOKMARK", empty);
+  private sendBookmark(annotations?: Record<string, string>): void {
+    const { type, version, form } = this.options.view;
+    const metadata: JsonRecord = { resourceVersion: String(this.store.revision), creationTimestamp: null, ...(annotations === undefined ? {} : { annotations }) };
+    const partial = { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata };
+    if (form === "metadata") this.send("BOOKMARK", partial);
+    else if (form === "table") {
+      const rows = [{ cells: [], object: partial }];
+      this.send("BOOKMARK", { kind: "Table", apiVersion: "meta.k8s.io/v1", metadata: { resourceVersion: metadata.resourceVersion }, columnDefinitions: [], rows });
+    } else this.send("BOOKMARK", { kind: type.kind, apiVersion: apiVersionOf(type.group, version), metadata });
   }
 
   private sendObject(type: string, object: KubeObject): void {

@@ -60,6 +60,9 @@ export interface Upstream {
   /** Name of the Deployment (or whatever else made the pod). */
   workload: string;
   app: string;
+  /** The pod's label; the metrics carry it, so that they grow with what users label and not with every image. */
+  versionLabel: string;
+  /** The image's tag. */
   version: string;
   behaviour: Behaviour;
 }

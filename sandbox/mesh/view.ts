@@ -97,6 +97,7 @@ function upstreamOf(pod: Pod): Upstream | undefined {
     port,
     workload: workloadOf(pod),
     app: labels?.app ?? "unknown",
+    versionLabel: labels?.version ?? "unknown",
     version: imageParts(pod.spec.containers[0]?.image ?? "").tag,
     behaviour: behaviourOf(pod.spec),
   };

@@ -235,7 +235,7 @@ describe("in the world", () => {
 
 describe("the balancer", () => {
   test("prefers a pod that has not failed yet, and takes one again rather than none", () => {
-    const upstream = (uid: string) => ({ namespace, pod: uid, uid, port: 1, workload: "app", app: "app", version: "1", behaviour: behaviourOf({ containers: [] }) });
+    const upstream = (uid: string) => ({ namespace, pod: uid, uid, port: 1, workload: "app", app: "app", versionLabel: "unknown", version: "1", behaviour: behaviourOf({ containers: [] }) });
     const config = { ...configOf({}), upstreams: new Map([[`${namespace}/app`, [upstream("a"), upstream("b")]]]) };
     const pick = (tried: string[]) => roundRobin().pick({ namespace, service: "app" }, config, new Set(tried))?.uid;
     expect([pick(["a"]), pick(["b"])]).toEqual(["b", "a"]);

@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { GROUPS } from "../crds/canary.ts";
 import { renderYaml, type GroupName } from "../crds/generate.ts";
+import { demo, type DemoRequest } from "../cli/demo-command.ts";
+import { sandbox } from "../cli/sandbox-command.ts";
 import { parseTarget, parseTimeout, wait } from "../cli/wait.ts";
 import { EXIT } from "../cli/verdict.ts";
 import { realClock, realRandom } from "./adapters/clock.ts";
@@ -87,8 +89,7 @@ program
   .addOption(option("--include-label-prefix <prefixes>", "labels of the target that its primary gets, by prefix; * is all").argParser(words).default([]))
   .action(async (flags: ControllerFlags) => {
     const log = createLog(flags.logLevel);
-    const stop = new AbortController();
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => stop.abort());
+    const signal = interrupted();
     process.on("unhandledRejection", (reason) => {
       // State can no longer be trusted; whoever runs the engine starts it again, and the status is its memory.
       log.error({ error: reason instanceof Error ? reason.stack : String(reason) }, "an error was dropped");
@@ -110,7 +111,7 @@ program
       gatewayNamespaces: flags.gatewayNamespaces,
       lease: flags.leaderElect ? { namespace: flags.leaseNamespace ?? ownNamespace(), name: flags.leaseName } : undefined,
       port: flags.port,
-      signal: stop.signal,
+      signal,
     });
   });
 
@@ -139,6 +140,37 @@ program
     const request = { name: parseTarget(canary), namespace: flags.namespace, group: flags.group, image: flags.image, revision: flags.revision, timeoutMs: flags.timeout, json: flags.output === "json" };
     process.exitCode = await wait(request, api, realClock, (line) => process.stdout.write(`${line}\n`));
   });
+
+program
+  .command("sandbox")
+  .description("start the in-process Kubernetes API with workloads, mesh and Prometheus, without an engine")
+  .addOption(option("--port <number>", "port of the Kubernetes API; 0 takes a free one").argParser(whole(0, 65535)).default(0))
+  .option("--kubeconfig-out <file>", "where to write its kubeconfig (default: a temporary file)")
+  .action(async (flags: { port: number; kubeconfigOut?: string }) => {
+    await sandbox(flags, (line) => process.stdout.write(`${line}\n`), interrupted());
+  });
+
+program
+  .command("demo")
+  .description("show a good and a bad release under traffic, in the sandbox or on a real cluster; ends with 0 only when all went as it should")
+  .option("--keep", "leave it running to play with", false)
+  .option("--json", "print the timeline as one JSON object a line", false)
+  .option("--manifest <file>", "run this Canary instead of the demo's own")
+  .option("--sabotage <name>", "plant a known bug, which the demo must notice")
+  .option("--kubeconfig <file>", "run on this cluster instead of the sandbox")
+  .option("--gateway <url>", "with --kubeconfig: address of the ingress gateway")
+  .option("--metrics-server <url>", "with --kubeconfig: address of Prometheus")
+  .action(async (flags: Omit<DemoRequest, "version">) => {
+    const terminal = process.stdout.isTTY === true;
+    const output = { write: (text: string) => void process.stdout.write(text), terminal, colours: terminal && process.env.NO_COLOR === undefined };
+    process.exitCode = await demo({ ...flags, version: VERSION }, output, interrupted());
+  });
+
+function interrupted(): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => stop.abort());
+  return stop.signal;
+}
 
 function duration(text: string): number {
   try {

@@ -12,11 +12,11 @@ type Row = Pick<ResourceType, "group" | "kind" | "plural"> & Partial<ResourceTyp
 const CORE: readonly Row[] = [
   { group: "", kind: "Namespace", plural: "namespaces", shortNames: ["ns"], namespaced: false, hasStatus: true },
   { group: "", kind: "Pod", plural: "pods", shortNames: ["po"], categories: ["all"], hasStatus: true, generation: "spec", returnsDeleted: true },
-  { group: "", kind: "Service", plural: "services", shortNames: ["svc"], categories: ["all"], hasStatus: true, returnsDeleted: true },
+  { group: "", kind: "Service", plural: "services", createOnUpdate: true, shortNames: ["svc"], categories: ["all"], hasStatus: true, returnsDeleted: true },
   { group: "", kind: "ConfigMap", plural: "configmaps", shortNames: ["cm"] },
   { group: "", kind: "Secret", plural: "secrets" },
-  { group: "", kind: "Event", plural: "events", shortNames: ["ev"] },
-  { group: "", kind: "Endpoints", plural: "endpoints", singular: "endpoints", shortNames: ["ep"] },
+  { group: "", kind: "Event", plural: "events", createOnUpdate: true, shortNames: ["ev"] },
+  { group: "", kind: "Endpoints", plural: "endpoints", createOnUpdate: true, singular: "endpoints", shortNames: ["ep"] },
   { group: "", kind: "Node", plural: "nodes", shortNames: ["no"], namespaced: false, hasStatus: true, keepsStatusOnCreate: true },
   { group: "", kind: "ServiceAccount", plural: "serviceaccounts", shortNames: ["sa"], returnsDeleted: true },
 ];
@@ -28,13 +28,13 @@ const GROUPS: readonly Row[] = [
   { group: "apps", kind: "ReplicaSet", plural: "replicasets", shortNames: ["rs"], categories: ["all"], hasStatus: true, generation: "spec", scale: deploymentScale },
   { group: "apps", kind: "DaemonSet", plural: "daemonsets", shortNames: ["ds"], categories: ["all"], hasStatus: true, generation: "spec" },
   { group: "apps", kind: "ControllerRevision", plural: "controllerrevisions" },
-  { group: "coordination.k8s.io", kind: "Lease", plural: "leases", unconditionalUpdate: false },
+  { group: "coordination.k8s.io", kind: "Lease", plural: "leases", createOnUpdate: true, unconditionalUpdate: false },
   { group: "discovery.k8s.io", kind: "EndpointSlice", plural: "endpointslices", generation: "all" },
   { group: "autoscaling", versions: ["v2"], kind: "HorizontalPodAutoscaler", plural: "horizontalpodautoscalers", shortNames: ["hpa"], categories: ["all"], hasStatus: true },
-  { group: "rbac.authorization.k8s.io", kind: "Role", plural: "roles" },
-  { group: "rbac.authorization.k8s.io", kind: "RoleBinding", plural: "rolebindings" },
-  { group: "rbac.authorization.k8s.io", kind: "ClusterRole", plural: "clusterroles", namespaced: false },
-  { group: "rbac.authorization.k8s.io", kind: "ClusterRoleBinding", plural: "clusterrolebindings", namespaced: false },
+  { group: "rbac.authorization.k8s.io", kind: "Role", plural: "roles", createOnUpdate: true },
+  { group: "rbac.authorization.k8s.io", kind: "RoleBinding", plural: "rolebindings", createOnUpdate: true },
+  { group: "rbac.authorization.k8s.io", kind: "ClusterRole", plural: "clusterroles", createOnUpdate: true, namespaced: false },
+  { group: "rbac.authorization.k8s.io", kind: "ClusterRoleBinding", plural: "clusterrolebindings", createOnUpdate: true, namespaced: false },
   { group: "apiextensions.k8s.io", kind: "CustomResourceDefinition", plural: "customresourcedefinitions", shortNames: ["crd", "crds"], categories: ["api-extensions"], namespaced: false, hasStatus: true, generation: "spec", unconditionalUpdate: false, cleanupFinalizer: CLEANUP_FINALIZER },
 ];
 

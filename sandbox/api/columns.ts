@@ -10,8 +10,9 @@ function column(name: string, cell: Column["cell"], options: { type?: string; pr
   return { name, type: options.type ?? "string", priority: options.priority ?? 0, cell };
 }
 
-function count(name: string, path: string): Column {
-  return fieldColumn(name, path, { type: "integer" });
+/** A number, whatever the column says it is: most built-in kinds declare their counts as strings. */
+function count(name: string, path: string, type = "string"): Column {
+  return column(name, (object) => Number(at(object, ...path.split(".")) ?? 0), { type });
 }
 
 function sizeOf(value: unknown): number {
@@ -62,6 +63,10 @@ function nodeStatus(object: KubeObject): string {
   return at(object, "spec", "unschedulable") === true ? `${told},SchedulingDisabled` : told;
 }
 
+function nodeAddress(object: KubeObject, type: string): string {
+  return textOf(recordsOf(at(object, "status", "addresses")).find((address) => address.type === type)?.address) ?? "<none>";
+}
+
 function endpointsText(object: KubeObject): string {
   const told = recordsOf(object.subsets).flatMap((subset) => {
     const ports = recordsOf(subset.ports);
@@ -84,8 +89,12 @@ const bindingColumns: readonly Column[] = [
   nameColumn,
   column("Role", (object) => `${String(at(object, "roleRef", "kind"))}/${String(at(object, "roleRef", "name"))}`),
   ageColumn,
+  ...[["Users", "User"], ["Groups", "Group"]].map(([name = "", kind]) => column(name, (object) =>
+    recordsOf(object.subjects).filter((subject) => subject.kind === kind).map((subject) => String(subject.name)).join(", "), { priority: 1 })),
+  column("ServiceAccounts", (object) => recordsOf(object.subjects).filter(({ kind }) => kind === "ServiceAccount")
+    .map(({ namespace, name }) => `${String(namespace)}/${String(name)}`).join(", "), { priority: 1 }),
 ];
-const roleColumns: readonly Column[] = [nameColumn, column("Created At", (object) => object.metadata.creationTimestamp ?? "")];
+const roleColumns: readonly Column[] = [nameColumn, column("Created At", (object) => object.metadata.creationTimestamp ?? "", { type: "date" })];
 
 export const COLUMNS: Record<string, readonly Column[]> = {
   namespaces: [nameColumn, fieldColumn("Status", "status.phase"), ageColumn],
@@ -112,9 +121,8 @@ export const COLUMNS: Record<string, readonly Column[]> = {
     ageColumn,
     column("Selector", (object) => pairs(at(object, "spec", "selector")), { priority: 1 }),
   ],
-  configmaps: [nameColumn, column("Data", (object) => String(sizeOf(object.data) + sizeOf(object.binaryData))), ageColumn],
-  secrets: [nameColumn, fieldColumn("Type", "type"), column("Data", (object) => String(sizeOf(object.data))), ageColumn],
-  serviceaccounts: [nameColumn, column("Secrets", (object) => String(sizeOf(object.secrets))), ageColumn],
+  configmaps: [nameColumn, column("Data", (object) => sizeOf(object.data) + sizeOf(object.binaryData)), ageColumn],
+  secrets: [nameColumn, fieldColumn("Type", "type"), column("Data", (object) => sizeOf(object.data)), ageColumn],
   endpoints: [nameColumn, column("Endpoints", endpointsText), ageColumn],
   events: [
     column("Last Seen", (object, nowMs) => ageOf(object.lastTimestamp ?? object.eventTime ?? object.firstTimestamp, nowMs)),
@@ -125,7 +133,7 @@ export const COLUMNS: Record<string, readonly Column[]> = {
     fieldColumn("Source", "source.component", { priority: 1 }),
     column("Message", (object) => (textOf(object.message) ?? "").trim()),
     column("First Seen", (object, nowMs) => ageOf(object.firstTimestamp ?? object.eventTime, nowMs), { priority: 1 }),
-    column("Count", (object) => (typeof object.count === "number" ? object.count : 1), { type: "integer", priority: 1 }),
+    column("Count", (object) => (typeof object.count === "number" ? object.count : 1), { priority: 1 }),
     { ...nameColumn, priority: 1 },
   ],
   nodes: [
@@ -134,6 +142,11 @@ export const COLUMNS: Record<string, readonly Column[]> = {
     column("Roles", (object) => Object.keys(object.metadata.labels ?? {}).filter((key) => key.startsWith("node-role.kubernetes.io/")).map((key) => key.slice(24)).sort().join(",") || "<none>"),
     ageColumn,
     fieldColumn("Version", "status.nodeInfo.kubeletVersion"),
+    column("Internal-IP", (object) => nodeAddress(object, "InternalIP"), { priority: 1 }),
+    column("External-IP", (object) => nodeAddress(object, "ExternalIP"), { priority: 1 }),
+    fieldColumn("OS-Image", "status.nodeInfo.osImage", { absent: "<unknown>", priority: 1 }),
+    fieldColumn("Kernel-Version", "status.nodeInfo.kernelVersion", { absent: "<unknown>", priority: 1 }),
+    fieldColumn("Container-Runtime", "status.nodeInfo.containerRuntimeVersion", { absent: "<unknown>", priority: 1 }),
   ],
   "deployments.apps": [
     nameColumn,
@@ -144,15 +157,15 @@ export const COLUMNS: Record<string, readonly Column[]> = {
     ...templateColumns,
   ],
   "replicasets.apps": [
-    nameColumn, count("Desired", "spec.replicas"), count("Current", "status.replicas"), count("Ready", "status.readyReplicas"), ageColumn, ...templateColumns,
+    nameColumn, count("Desired", "spec.replicas", "integer"), count("Current", "status.replicas", "integer"), count("Ready", "status.readyReplicas", "integer"), ageColumn, ...templateColumns,
   ],
   "daemonsets.apps": [
     nameColumn,
-    count("Desired", "status.desiredNumberScheduled"),
-    count("Current", "status.currentNumberScheduled"),
-    count("Ready", "status.numberReady"),
-    count("Up-to-date", "status.updatedNumberScheduled"),
-    count("Available", "status.numberAvailable"),
+    count("Desired", "status.desiredNumberScheduled", "integer"),
+    count("Current", "status.currentNumberScheduled", "integer"),
+    count("Ready", "status.numberReady", "integer"),
+    count("Up-to-date", "status.updatedNumberScheduled", "integer"),
+    count("Available", "status.numberAvailable", "integer"),
     column("Node Selector", (object) => pairs(at(object, "spec", "template", "spec", "nodeSelector"))),
     ageColumn,
     ...templateColumns,

@@ -43,8 +43,8 @@ export function customType(definition: KubeObject): ResourceType {
     prune: (object, version) => prune(schemaFor(version), object),
     defaulted: (object, { version }) => applyDefaults(schemaFor(version), object),
     validate: (object, _old, { version }) => validate(withoutMetadata(schemaFor(version)), { ...object, metadata: undefined }),
-    columns: columns.get(storageVersion) ?? [nameColumn, ageColumn],
-    columnsFor: (version) => columns.get(version) ?? [nameColumn, ageColumn],
+    columns: columns.get(storageVersion) ?? [nameColumn, customAge],
+    columnsFor: (version) => columns.get(version) ?? [nameColumn, customAge],
     selectableFields: recordsOf(storage.selectableFields).map((field) => (textOf(field.jsonPath) ?? "").replace(/^\./, "")),
   };
 }
@@ -75,9 +75,11 @@ function scaleOf(version: JsonRecord): ScalePaths | undefined {
   };
 }
 
+const customAge: Column = { ...ageColumn, type: "date" };
+
 function columnsOf(version: JsonRecord): readonly Column[] {
   const declared = recordsOf(version.additionalPrinterColumns);
-  return [nameColumn, ...(declared.length === 0 ? [ageColumn] : declared.map(declaredColumn))];
+  return [nameColumn, ...(declared.length === 0 ? [customAge] : declared.map(declaredColumn))];
 }
 
 function declaredColumn(declared: JsonRecord): Column {
@@ -104,7 +106,7 @@ function cellOf(type: string, values: readonly unknown[], nowMs: number): CellVa
     case "number": return typeof value === "number" ? value : null;
     case "boolean": return typeof value === "boolean" ? value : null;
     case "date": return typeof value === "string" ? ageOf(value, nowMs) : null;
-    default: return values.length > 1 ? values.map(shown).join(",") : shown(value);
+    default: return shown(value);
   }
 }
 

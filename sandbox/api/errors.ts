@@ -159,7 +159,7 @@ export function invalid(subject: ErrorSubject, name: string, errors: readonly Fi
   return new ApiError(422, "Invalid", message, {
     ...(name === "" ? {} : { name }),
     ...(subject.group === "" ? {} : { group: subject.group }),
-    kind: subject.kind,
+    ...(subject.kind === "" ? {} : { kind: subject.kind }),
     causes,
   });
 }

@@ -16,7 +16,7 @@ export function mergePatch(current: unknown, patch: unknown): unknown {
 
 /** @throws ApiError 400 when it is no patch, 422 when it does not apply */
 export function jsonPatch(current: unknown, patch: unknown): unknown {
-  if (!Array.isArray(patch)) throw badRequest("json: cannot unmarshal object into Go value of type jsonpatch.Patch");
+  if (!Array.isArray(patch)) throw badRequest("error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp");
   let result: unknown = copyJson(current);
   for (const operation of patch) {
     if (!isRecord(operation)) throw badRequest("a JSON patch is a list of operations");

@@ -1,6 +1,6 @@
 // Which metadata belongs to the server, and which of the client's is well-formed? The same rules for every kind.
 // It must never look at a spec or a status.
-import { arrayOf, copyJson, isRecord, sameJson, textOf } from "./json.ts";
+import { copyJson, isRecord, recordsOf, sameJson, textOf } from "./json.ts";
 import { badRequest, invalid } from "./errors.ts";
 import type { FieldError } from "./errors.ts";
 import type { ResourceType } from "./resource-type.ts";
@@ -50,7 +50,7 @@ export function createdMeta(type: ResourceType, given: KubeMeta, nowMs: number, 
   delete meta.resourceVersion;
   delete meta.managedFields;
   delete meta.selfLink;
-  delete meta.generation;
+  if (type.generation !== "none") delete meta.generation;
   meta.uid = randomUid(random);
   meta.creationTimestamp = timestamp(nowMs);
   if (type.generation !== "none") meta.generation = 1;
@@ -107,6 +107,7 @@ function nameErrors(type: ResourceType, name: string, field: string): FieldError
     return PATH_SEGMENT.test(name) ? [] : bad("may not contain '/' or '%'");
   }
   if (type.id === "services") return LABEL_1035.test(name) && name.length <= 63 ? [] : bad(LABEL_1035_TEXT);
+  if (type.id === "namespaces" && name.includes(".")) return bad("must not contain dots");
   if (type.id === "namespaces") return LABEL_1123.test(name) && name.length <= 63 ? [] : bad(LABEL_1123_TEXT);
   if (name.length > 253) return bad("must be no more than 253 characters");
   return SUBDOMAIN.test(name) ? [] : bad(SUBDOMAIN_TEXT);
@@ -124,21 +125,22 @@ export function metaErrors(type: ResourceType, object: KubeObject, old: KubeObje
   for (const key of Object.keys(isRecord(meta.annotations) ? meta.annotations : {})) {
     errors.push(...keyErrors(key.toLowerCase(), "metadata.annotations"));
   }
-  arrayOf(meta.ownerReferences).forEach((reference, index) => {
-    const field = `metadata.ownerReferences[${index}]`;
-    if (!isRecord(reference)) return;
+  for (const reference of recordsOf(meta.ownerReferences)) {
+    const field = "metadata.ownerReferences";
     for (const required of ["apiVersion", "kind", "name", "uid"]) {
       const value = textOf(reference[required]) ?? "";
       if (value !== "") continue;
       errors.push({ type: "Invalid value", field: `${field}.${required}`, value, detail: required === "apiVersion" ? "version must not be empty" : "must not be empty" });
     }
-  });
+  }
   if (old?.metadata.deletionTimestamp !== undefined) {
     const known = new Set(old.metadata.finalizers ?? []);
     const added = (meta.finalizers ?? []).filter((finalizer) => !known.has(finalizer));
     if (added.length > 0) {
       const shown = `[]string{${added.map((finalizer) => JSON.stringify(finalizer)).join(", ")}}`;
-      errors.push({ type: "Forbidden", field: "metadata.finalizers", detail: `no new finalizers can be added if the object is being deleted, found new finalizers ${shown}` });
+      const error: FieldError = { type: "Forbidden", field: "metadata.finalizers", detail: `no new finalizers can be added if the object is being deleted, found new finalizers ${shown}` };
+      // The real server checks the metadata of an update twice, and says so twice.
+      errors.push(error, error);
     }
   }
   return errors;

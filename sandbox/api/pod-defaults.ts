@@ -9,6 +9,7 @@ import type { KubeObject } from "./types.ts";
 export function completePod(object: KubeObject, { operation }: AdmissionContext): void {
   const spec = childOf(object, "spec");
   completePodSpec(spec);
+  for (const container of [...recordsOf(spec.containers), ...recordsOf(spec.initContainers)]) requestLimits(container);
   fallback(spec, "enableServiceLinks", true);
   if (operation !== "create") return;
   fallback(spec, "serviceAccountName", "default");
@@ -36,14 +37,6 @@ export function completePodSpec(spec: JsonRecord): void {
   else if (textOf(spec.serviceAccount) !== undefined && spec.serviceAccount !== "") spec.serviceAccountName = spec.serviceAccount;
   for (const field of ["nodeName", "hostname", "subdomain"]) if (spec[field] === "") delete spec[field];
   for (const field of ["hostNetwork", "hostPID", "hostIPC"]) if (spec[field] === false) delete spec[field];
-  dropEmptyLists(spec, ["volumes", "initContainers", "tolerations", "imagePullSecrets", "nodeSelector"]);
-}
-
-function dropEmptyLists(record: JsonRecord, fields: readonly string[]): void {
-  for (const field of fields) {
-    const value = record[field];
-    if ((Array.isArray(value) && value.length === 0) || (isRecord(value) && Object.keys(value).length === 0)) delete record[field];
-  }
 }
 
 function completeContainer(container: JsonRecord): void {
@@ -65,7 +58,14 @@ function completeContainer(container: JsonRecord): void {
     if (isRecord(field)) fallback(field, "apiVersion", "v1");
     if (variable.value === "") delete variable.value;
   }
-  dropEmptyLists(container, ["ports", "env", "envFrom", "volumeMounts", "command", "args"]);
+}
+
+/** What is limited and not asked for is asked for; of pods only, templates stay as they are written. */
+function requestLimits(container: JsonRecord): void {
+  const limits = at(container, "resources", "limits");
+  if (!isRecord(limits)) return;
+  const requests = childOf(childOf(container, "resources"), "requests");
+  for (const [name, amount] of Object.entries(limits)) fallback(requests, name, amount);
 }
 
 /** No tag is ":latest", and both may be another image tomorrow. */

@@ -14,6 +14,7 @@ import type { Propagation, RemoveOptions } from "./store.ts";
 import type { KubeObject } from "./types.ts";
 
 const JSON_TYPE = "application/json";
+const PROTOBUF_TYPE = "application/vnd.kubernetes.protobuf";
 const PATCH_TYPES = ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"] as const;
 const APPLY_TYPE = "application/apply-patch+yaml";
 
@@ -25,7 +26,7 @@ function contentType(request: ApiRequest): string {
 export function decodeBody(request: ApiRequest): unknown {
   const type = contentType(request);
   if (type === "application/yaml") return parseYaml(request.body ?? "");
-  if (type !== "" && type !== JSON_TYPE) throw unsupportedMediaType([JSON_TYPE, "application/yaml"]);
+  if (type !== "" && type !== JSON_TYPE) throw unsupportedMediaType([JSON_TYPE, "application/yaml", PROTOBUF_TYPE]);
   return parseJson(request.body ?? "");
 }
 
@@ -54,8 +55,11 @@ export function decodeObject(request: ApiRequest, context: DecodeContext): KubeO
   const kind = context.kind ?? type.kind;
   // A body that does not say what it is is taken for what the endpoint serves, except of custom kinds.
   if (type.custom && body.kind === undefined) throw badRequest("Object 'Kind' is missing in request body");
-  if ((body.apiVersion ?? apiVersion) !== apiVersion || (body.kind ?? kind) !== kind) {
+  if ((body.kind ?? kind) !== kind) {
     throw badRequest(`${String(body.kind)} in version "${String(body.apiVersion)}" cannot be handled as a ${kind}: the object provided is unrecognized (must be of type ${kind})`);
+  }
+  if ((body.apiVersion ?? apiVersion) !== apiVersion) {
+    throw badRequest(`the API version in the data (${String(body.apiVersion)}) does not match the expected API version (${apiVersion})`);
   }
   body.apiVersion = apiVersion;
   body.kind = kind;
@@ -87,7 +91,9 @@ export function refusePatchType(request: ApiRequest, shape: string | undefined):
   if (form === APPLY_TYPE) {
     throw new ApiError(415, "UnsupportedMediaType", `server-side apply (${APPLY_TYPE}) is not served by this API; accepted media types include: ${accepted.join(", ")}`);
   }
-  if (!accepted.includes(form)) throw unsupportedMediaType([...accepted, APPLY_TYPE]);
+  if (accepted.includes(form)) return;
+  if (shape !== undefined) throw new ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {});
+  throw unsupportedMediaType([...accepted, APPLY_TYPE]);
 }
 
 /** What the patch in the request makes of `current`. */
@@ -95,7 +101,7 @@ export function patched(request: ApiRequest, type: ResourceType, shape: string |
   refusePatchType(request, shape);
   const form = contentType(request);
   const patch = parseJson(request.body ?? "");
-  if (form !== PATCH_TYPES[0] && !isRecord(patch)) throw badRequest("json: cannot unmarshal array into Go value of type map[string]interface {}");
+  if (form !== PATCH_TYPES[0] && !isRecord(patch)) throw badRequest("error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}");
   const result = form === PATCH_TYPES[0] ? jsonPatch(current, patch)
     : form === PATCH_TYPES[1] ? mergePatch(current, patch)
     : strategicMerge(shape, current, recordOf(patch));

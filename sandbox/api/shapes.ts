@@ -60,8 +60,16 @@ function pruneRecord(shapeName: string, record: JsonRecord, path: string, unknow
     } else if (value === null) {
       // The decoder of a typed object reads null as "not given".
       delete record[field];
-    } else pruneValue(expected, value, fieldPath, shapeName, unknown, context);
+    } else {
+      pruneValue(expected, value, fieldPath, shapeName, unknown, context);
+      if (expected.form !== "one" && isEmpty(value)) delete record[field];
+    }
   }
+}
+
+/** An empty list or map of a typed object is not written back. */
+function isEmpty(value: unknown): boolean {
+  return Array.isArray(value) ? value.length === 0 : isRecord(value) && Object.keys(value).length === 0;
 }
 
 function pruneValue(expected: FieldShape, value: unknown, path: string, owner: string, unknown: string[], context: ShapeContext): void {

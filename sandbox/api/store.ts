@@ -9,6 +9,7 @@ import { builtinTypes } from "./builtins.ts";
 import { collectGarbage } from "./garbage.ts";
 import { followDefinitions } from "./definitions.ts";
 import { terminateNamespaces } from "./namespaces.ts";
+import type { FieldError } from "./errors.ts";
 import type { AdmissionContext, ResourceType } from "./resource-type.ts";
 import type { Clock, KubeObject, Random, SandboxStore, StoreEvent } from "./types.ts";
 
@@ -23,6 +24,8 @@ export interface WriteOptions {
   dryRun?: boolean;
   /** The API version that the client wrote in; unknown fields are judged by it. */
   version?: string;
+  /** A patch may not change the uid, where a whole object with another uid has met the wrong one. */
+  patch?: boolean;
 }
 
 export type Propagation = "Background" | "Foreground" | "Orphan";
@@ -103,7 +106,7 @@ export class ApiStore implements SandboxStore {
     const name = given.metadata.name;
     const old = this.get(resource, given.metadata.namespace, name);
     if (old === undefined) throw notFound(type, name);
-    this.requireSameVersion(type, given, old);
+    requireSameVersion(type, given, old, options.patch === true);
     const next = this.written(type, given, old, subresource);
     next.metadata = updatedMeta(next.metadata, old.metadata);
     this.admit(type, next, old, {
@@ -112,7 +115,11 @@ export class ApiStore implements SandboxStore {
       old,
       ...(subresource === "status" ? { subresource } : {}),
     });
-    if (isFinished(next)) return this.commit(type, "DELETED", next, old, options.dryRun === true);
+    if (isFinished(next)) {
+      // The last update of a deleted object is not stored: watchers see the state before it, the writer its own.
+      this.commit(type, "DELETED", copyJson(old), old, options.dryRun === true);
+      return freezeJson(next);
+    }
     if (sameJson(old, next)) return old;
     if (movesGeneration(type, old, next)) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
     return this.commit(type, "MODIFIED", next, old, options.dryRun === true);
@@ -194,18 +201,6 @@ export class ApiStore implements SandboxStore {
     ]);
   }
 
-  private requireSameVersion(type: ResourceType, given: KubeObject, old: KubeObject): void {
-    const { uid, resourceVersion, name } = given.metadata;
-    if (uid !== undefined && uid !== "" && uid !== old.metadata.uid) {
-      throw conflict(type, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid ?? ""}`);
-    }
-    if (resourceVersion === undefined || resourceVersion === "" || resourceVersion === "0") {
-      if (type.unconditionalUpdate) return;
-      throw invalid(type, name, [{ type: "Invalid value", field: "metadata.resourceVersion", value: 0, detail: "must be specified for an update" }]);
-    }
-    if (resourceVersion !== old.metadata.resourceVersion) throw conflict(type, name);
-  }
-
   /** Which half of the object a write may touch: the status through its subresource, the rest beside it. */
   private written(type: ResourceType, given: KubeObject, old: KubeObject, subresource: UpdateTarget | undefined): KubeObject {
     if (subresource === "finalize") return { ...copyJson(old), spec: given.spec };
@@ -285,6 +280,23 @@ function isFinished(object: KubeObject): boolean {
     return ((object.spec as { finalizers?: string[] } | undefined)?.finalizers?.length ?? 0) === 0;
   }
   return deletionGracePeriodSeconds === undefined || deletionGracePeriodSeconds === 0;
+}
+
+function requireSameVersion(type: ResourceType, given: KubeObject, old: KubeObject, isPatch: boolean): void {
+  const { uid, resourceVersion, name } = given.metadata;
+  const isOther = uid !== undefined && uid !== "" && uid !== old.metadata.uid;
+  if (isOther && !isPatch) {
+    throw conflict(type, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid ?? ""}`);
+  }
+  const isGiven = resourceVersion !== undefined && resourceVersion !== "" && resourceVersion !== "0";
+  if (isGiven && resourceVersion !== old.metadata.resourceVersion) throw conflict(type, name);
+  if (!isGiven && !type.unconditionalUpdate) {
+    throw invalid({ ...type, kind: type.plural }, name, [{ type: "Invalid value", field: "metadata.resourceVersion", value: 0, detail: "must be specified for an update" }]);
+  }
+  if (isOther) {
+    const error: FieldError = { type: "Invalid value", field: "metadata.uid", value: uid, detail: "field is immutable" };
+    throw invalid(type, name, [error, error]);
+  }
 }
 
 function checkPreconditions(type: ResourceType, old: KubeObject, options: RemoveOptions): void {

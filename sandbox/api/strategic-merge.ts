@@ -30,7 +30,7 @@ export function strategicMerge(shape: string | undefined, current: JsonRecord, p
     if (!field.startsWith(ORDER)) continue;
     const list = field.slice(ORDER.length);
     const present = merged[list];
-    if (Array.isArray(present)) merged[list] = reordered(present, arrayOf(order), fieldShape(shape, list)?.mergeKey ?? SET);
+    if (Array.isArray(present)) merged[list] = ordered(present, arrayOf(order), arrayOf(current[list]), fieldShape(shape, list)?.mergeKey ?? SET);
   }
   return merged;
 }
@@ -43,7 +43,8 @@ function mergedField(shape: FieldShape | undefined, current: unknown, value: unk
 }
 
 function mergedSet(current: readonly unknown[], added: readonly unknown[]): unknown[] {
-  return [...current, ...added.filter((item) => !current.some((present) => sameJson(present, item)))];
+  const all = [...current, ...added.filter((item) => !current.some((present) => sameJson(present, item)))];
+  return ordered(all, added, current, SET);
 }
 
 function mergedList(itemShape: string, key: string, current: readonly unknown[], patches: readonly unknown[]): unknown[] {
@@ -63,22 +64,29 @@ function mergedList(itemShape: string, key: string, current: readonly unknown[],
       else items[index] = strategicMerge(itemShape, isRecord(before) ? before : {}, patch);
     }
   }
-  return items;
+  return ordered(items, patches.filter((item) => !(isRecord(item) && item.$patch !== undefined)), current, key);
 }
 
-/** Items that the order names stand in its order; the server's own keep their place behind the item they followed. */
-function reordered(items: readonly unknown[], order: readonly unknown[], key: string): unknown[] {
+/**
+ * The order of a merged list. What the patch names stands in the patch's order, the rest in the list's own; where the two
+ * meet, an item of the rest goes first only if it stood before the other already. So a new item comes before old ones.
+ */
+function ordered(items: readonly unknown[], patchOrder: readonly unknown[], before: readonly unknown[], key: string): unknown[] {
   const identity = (item: unknown): unknown => (key !== SET && isRecord(item) ? item[key] : item);
-  const rank = new Map(order.map((item, index) => [identity(item), index]));
-  const named = items.filter((item) => rank.has(identity(item))).sort((a, b) => (rank.get(identity(a)) ?? 0) - (rank.get(identity(b)) ?? 0));
-  const result = [...named];
-  items.forEach((item, index) => {
-    if (rank.has(identity(item))) return;
-    const previous = items[index - 1];
-    const place = previous === undefined ? 0 : result.indexOf(previous) + 1;
-    result.splice(place, 0, item);
-  });
-  return result;
+  const rankIn = (order: readonly unknown[]): Map<unknown, number> => new Map(order.map((item, index) => [identity(item), index]));
+  const named = rankIn(patchOrder);
+  const earlier = rankIn(before);
+  const rank = (ranks: Map<unknown, number>, item: unknown): number => ranks.get(identity(item)) ?? -1;
+  const isNamed = (item: unknown): boolean => named.has(identity(item));
+  const fromPatch = items.filter(isNamed).sort((a, b) => rank(named, a) - rank(named, b));
+  const rest = items.filter((item) => !isNamed(item)).sort((a, b) => rank(earlier, a) - rank(earlier, b));
+  const result: unknown[] = [];
+  while (fromPatch.length > 0 && rest.length > 0) {
+    const [left, right] = [rank(earlier, rest[0]), rank(earlier, fromPatch[0])];
+    const restFirst = left >= 0 && right >= 0 && left < right;
+    result.push((restFirst ? rest : fromPatch).shift());
+  }
+  return [...result, ...fromPatch, ...rest];
 }
 
 function retainOnly(record: JsonRecord, keys: unknown): void {

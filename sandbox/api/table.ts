@@ -29,13 +29,11 @@ export const ageColumn: Column = {
 };
 
 /** A text column that reads one field and shows `absent` when it is not there. */
-export function fieldColumn(name: string, path: string, options: { absent?: string; priority?: number; type?: string } = {}): Column {
-  const type = options.type ?? "string";
+export function fieldColumn(name: string, path: string, options: { absent?: string; priority?: number } = {}): Column {
   return {
-    name, type, priority: options.priority ?? 0,
+    name, type: "string", priority: options.priority ?? 0,
     cell: (object) => {
       const value = at(object, ...path.split("."));
-      if (type === "integer") return typeof value === "number" ? value : 0;
       return value === undefined || value === "" || value === null ? options.absent ?? "" : String(value);
     },
   };

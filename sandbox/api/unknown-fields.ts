@@ -14,16 +14,17 @@ interface Judged {
 }
 
 /** @throws ApiError 400 for a whole object, 422 for a patch, when the client asked to be strict */
-export function checkUnknownFields(call: Judged, object: KubeObject, patch?: string): void {
+export function checkUnknownFields(call: Judged, object: KubeObject, isPatch = false): void {
   const { type, path, query, warnings } = call;
   const mode = query.get("fieldValidation") ?? "Warn";
   if (type.prune === undefined || mode === "Ignore") return;
   const told = type.prune(copyJson(object), path.version).map((field) => `unknown field "${field}"`);
   if (told.length === 0) return;
   if (mode !== "Strict") warnings.push(...told);
-  else if (patch === undefined) {
+  else if (!isPatch) {
     throw badRequest(`${type.kind} in version "${path.version}" cannot be handled as a ${type.kind}: strict decoding error: ${told.join(", ")}`);
   } else {
-    throw invalid(type, "", [{ type: "Invalid value", field: "patch", value: patch, detail: `strict decoding error: ${told.join(", ")}` }]);
+    // The real server names nothing here but the whole object that the patch made.
+    throw invalid({ group: "", plural: "", kind: "" }, "", [{ type: "Invalid value", field: "patch", value: JSON.stringify(object), detail: `strict decoding error: ${told.join(", ")}` }]);
   }
 }

@@ -16,9 +16,9 @@ export const VALIDATIONS: Record<string, ResourceType["validate"]> = {
     return errors;
   },
   services: (object, old) => serviceErrors(recordOf(object.spec), old === undefined ? undefined : recordOf(old.spec)),
-  configmaps: (object, old) => immutableErrors(object, old),
+  configmaps: (object, old) => [...keyErrors(object), ...immutableErrors(object, old)],
   secrets(object, old) {
-    const errors = immutableErrors(object, old);
+    const errors = [...keyErrors(object), ...immutableErrors(object, old)];
     if (old !== undefined && old.type !== object.type) errors.push({ type: "Invalid value", field: "type", value: object.type, detail: "field is immutable" });
     return errors;
   },
@@ -34,10 +34,12 @@ export const VALIDATIONS: Record<string, ResourceType["validate"]> = {
     const max = numberOf(at(object, "spec", "maxReplicas")) ?? 0;
     const min = numberOf(at(object, "spec", "minReplicas")) ?? 1;
     if (max < 1) errors.push({ type: "Invalid value", field: "spec.maxReplicas", value: max, detail: "must be greater than 0" });
-    else if (max < min) errors.push({ type: "Invalid value", field: "spec.maxReplicas", value: max, detail: "must be greater than or equal to `minReplicas`" });
+    if (max < min) errors.push({ type: "Invalid value", field: "spec.maxReplicas", value: max, detail: "must be greater than or equal to `minReplicas`" });
+    const target = recordOf(at(object, "spec", "scaleTargetRef"));
     for (const field of ["kind", "name"]) {
-      if ((textOf(at(object, "spec", "scaleTargetRef", field)) ?? "") === "") errors.push({ type: "Required value", field: `spec.scaleTargetRef.${field}` });
+      if ((textOf(target[field]) ?? "") === "") errors.push({ type: "Required value", field: `spec.scaleTargetRef.${field}` });
     }
+    if (!(textOf(target.apiVersion) ?? "").includes("/")) errors.push({ type: "Invalid value", field: "spec.scaleTargetRef.apiVersion", value: target.apiVersion ?? "", detail: "apiVersion must specify API group" });
     return errors;
   },
   "endpointslices.discovery.k8s.io"(object, old) {
@@ -56,6 +58,15 @@ function frozenPart(spec: unknown): JsonRecord {
   const frozen = Object.fromEntries(Object.entries(recordOf(spec)).filter(([field]) => !CHANGEABLE.has(field)));
   const withoutImage = (list: unknown): unknown => recordsOf(list).map((container) => ({ ...container, image: "", imagePullPolicy: "", resources: {} }));
   return { ...frozen, containers: withoutImage(frozen.containers), initContainers: withoutImage(frozen.initContainers) };
+}
+
+const CONFIG_KEY = /^[-._a-zA-Z0-9]+$/;
+
+function keyErrors(object: JsonRecord): FieldError[] {
+  return ["data", "binaryData"].flatMap((field) => Object.keys(recordOf(object[field])).filter((key) => !CONFIG_KEY.test(key)).map((key): FieldError => ({
+    type: "Invalid value", field: `${field}[${key}]`, value: key,
+    detail: "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
+  })));
 }
 
 function immutableErrors(object: JsonRecord, old: JsonRecord | undefined): FieldError[] {

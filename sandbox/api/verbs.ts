@@ -53,7 +53,7 @@ function callCollection(call: Call): ApiResponse {
 function callObject(call: Call, name: string): ApiResponse {
   const { path, type, request } = call;
   if (path.subresource === "scale" && type.scale !== undefined) return callScale(call, name);
-  const target = subresource(call);
+  const target = subresource(call, name);
   switch (request.method) {
     case "GET": return reply(200, showObject(call.view, existing(call, name)));
     case "PUT": return replace(call, name, target);
@@ -63,11 +63,12 @@ function callObject(call: Call, name: string): ApiResponse {
   }
 }
 
-function subresource({ path, type }: Call): UpdateTarget | undefined {
+function subresource({ path, type }: Call, name: string): UpdateTarget | undefined {
   if (path.subresource === undefined) return undefined;
   if (path.subresource === "status" && type.hasStatus) return "status";
   if (path.subresource === "finalize" && type.id === "namespaces") return "finalize";
-  throw unknownPath();
+  // A custom kind is asked for its object first, a built-in one for its path.
+  throw type.custom ? notFound(type, name) : unknownPath();
 }
 
 function refuseMethod(): never {
@@ -116,9 +117,9 @@ function patchObject(call: Call, name: string, target: UpdateTarget | undefined)
   const current = inVersion(type, path.version, existing(call, name));
   const next = patched(request, type, type.shape, current);
   agreeWithUrl(next, path);
-  checkUnknownFields(call, next, request.body);
+  checkUnknownFields(call, next, true);
   // A patch of what has no resourceVersion in it means "whatever is there"; one that carries another is a conflict.
-  return reply(200, showObject(call.view, store.update(type.id, next, target, writeOptions(call))));
+  return reply(200, showObject(call.view, store.update(type.id, next, target, { ...writeOptions(call), patch: true })));
 }
 
 function callScale(call: Call, name: string): ApiResponse {
@@ -171,7 +172,9 @@ interface ContinueToken {
 function list(call: Call): ApiResponse {
   const { store, type, path, query, view } = call;
   const selects = selection(call);
-  const limit = Number(query.get("limit") ?? 0);
+  const limitText = query.get("limit") ?? "0";
+  const limit = Number(limitText);
+  if (!Number.isInteger(limit)) throw new ApiError(400, "BadRequest", `strconv.ParseInt: parsing "${limitText}": invalid syntax`);
   const token = query.get("continue");
   const from = token === null || token === "" ? undefined : readToken(token);
   const revision = from?.revision ?? requestedRevision(store, query, limit);
@@ -199,7 +202,7 @@ function requestedRevision(store: ApiStore, query: URLSearchParams, limit: numbe
   const text = query.get("resourceVersion") ?? "";
   if (text === "" || text === "0") return store.revision;
   const asked = Number(text);
-  if (!Number.isInteger(asked) || asked < 0) throw new ApiError(400, "BadRequest", `Invalid value: "${text}": resourceVersion: strconv.ParseUint: parsing "${text}": invalid syntax`);
+  if (!Number.isInteger(asked) || asked < 0) throw new ApiError(400, "BadRequest", `invalid resource version: resourceVersion: Invalid value: "${text}": strconv.ParseUint: parsing "${text}": invalid syntax`);
   if (asked > store.revision) {
     throw new ApiError(504, "Timeout", `Timeout: Too large resource version: ${asked}, current: ${store.revision}`, {
       causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
@@ -230,7 +233,8 @@ function startWatch(call: Call): ApiResponse {
   const timeout = Number(query.get("timeoutSeconds") ?? 0);
   const resourceVersion = query.get("resourceVersion") ?? "";
   if (resourceVersion !== "" && !/^\d+$/.test(resourceVersion)) {
-    throw new ApiError(400, "BadRequest", `Invalid value: "${resourceVersion}": resourceVersion: strconv.ParseUint: parsing "${resourceVersion}": invalid syntax`);
+    // The real server takes it for its own mistake.
+    throw new ApiError(500, "", `resourceVersion: Invalid value: "${resourceVersion}": strconv.ParseUint: parsing "${resourceVersion}": invalid syntax`);
   }
   const body = watch(store, {
     view,

@@ -39,6 +39,7 @@ class WatchWriter {
   private readonly options: WatchOptions;
   private readonly lines: Lines;
   private readonly endings: (() => void)[] = [];
+  private readonly startedAt: number;
   private headerSent = false;
   private cancelBookmark: () => void = () => undefined;
 
@@ -46,6 +47,7 @@ class WatchWriter {
     this.store = store;
     this.options = options;
     this.lines = lines;
+    this.startedAt = Number(options.resourceVersion);
     lines.onClose(() => {
       for (const end of this.endings.splice(0)) end();
       this.cancelBookmark();
@@ -104,7 +106,8 @@ class WatchWriter {
     const untilLast = endsAtMs === undefined ? Infinity : endsAtMs - BOOKMARK_BEFORE_END_MS - now;
     if (untilLast <= 0) return;
     this.cancelBookmark = this.store.clock.after(Math.min(BOOKMARK_EVERY_MS, untilLast), () => {
-      this.sendBookmark();
+      // A reader that starts at the newest version learns nothing from a bookmark of it.
+      if (this.store.revision > this.startedAt) this.sendBookmark();
       this.planBookmark(endsAtMs);
     });
   }

@@ -7,7 +7,7 @@ const TIMES = new Set(["deletionTimestamp", "lastTransitionTime", "lastUpdateTim
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 /** Written by the controllers of a cluster, which the API alone does not have. */
 const CONTROLLERS = new Set(["deployment.kubernetes.io/revision"]);
-const CLUSTER_OWN = new Set(["kube-root-ca.crt"]);
+const CLUSTER_OWN = new Set(["kube-root-ca.crt", "istio-ca-crl", "istio-ca-root-cert"]);
 
 export function normalised(value: unknown): unknown {
   if (Array.isArray(value)) return value.filter((item) => !isClusterOwn(item)).map(normalised);
@@ -18,6 +18,7 @@ export function normalised(value: unknown): unknown {
   for (const [field, child] of Object.entries(record)) {
     if (DROPPED.has(field) || CONTROLLERS.has(field)) continue;
     if (TIMES.has(field)) result[field] = "TIME";
+    else if (field === "continue" && child === "") continue;
     else if (field === "continue") result[field] = "TOKEN";
     else if (field === "nodePort") result[field] = "PORT";
     else result[field] = normalised(child);
@@ -46,6 +47,11 @@ function isEmptyMap(value: unknown): boolean {
 function normalisedText(text: string): string {
   return text
     .replace(UUID, "UID")
+    // A refused precondition names the key in etcd; the sandbox has no etcd.
+    .replace(/StorageError: .*AdditionalErrorMsg: /, "")
+    .replace(/(ResourceVersion in (?:the )?(?:precondition|record)) \(\d+\)/g, "$1 (N)")
+    // What follows is a dump of Go structures.
+    .replace(/(pod updates may not change fields other than [^\n]*)[^]*/, "$1")
     .replace(/^\d+\.\d+\.\d+\.\d+$/, "IP")
     .replace(/^\d+s$/, "AGE")
     .replace(/kube-api-access-\w+/, "kube-api-access-*");

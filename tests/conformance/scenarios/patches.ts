@@ -29,7 +29,7 @@ export const patchScenarios: readonly Scenario[] = [
   {
     name: "JSON patch: every operation",
     async run(api) {
-      await api.post(api.core("configmaps"), configMap("one", { a: "1", b: "2", "x/y": "3" }));
+      await api.post(api.core("configmaps"), configMap("one", { a: "1", b: "2" }, { annotations: { "x/y": "3" } }));
       await api.patch("json", api.core("configmaps", "one"), [
         { op: "test", path: "/data/a", value: "1" },
         { op: "add", path: "/data/c", value: "5" },
@@ -37,7 +37,7 @@ export const patchScenarios: readonly Scenario[] = [
         { op: "replace", path: "/data/a", value: "9" },
         { op: "copy", from: "/data/a", path: "/data/d" },
         { op: "move", from: "/data/c", path: "/data/e" },
-        { op: "remove", path: "/data/x~1y" },
+        { op: "remove", path: "/metadata/annotations/x~1y" },
       ]);
       await api.patch("json", api.core("configmaps", "one"), [{ op: "test", path: "/data/a", value: "1" }]);
       await api.patch("json", api.core("configmaps", "one"), [{ op: "remove", path: "/data/none" }]);

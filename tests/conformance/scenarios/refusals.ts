@@ -40,7 +40,8 @@ export const refusalScenarios: readonly Scenario[] = [
       const sent = await api.send("POST", api.core("configmaps"), "{}", { "Content-Type": "text/plain" });
       api.note("status", sent.status);
       const answer = await api.send("GET", api.core("configmaps"), undefined, { Accept: "text/html" });
-      api.note("accept", answer.status);
+      api.log.pop();
+      api.note("accept", [answer.status, answer.body.reason]);
     },
   },
   {
@@ -60,7 +61,8 @@ export const refusalScenarios: readonly Scenario[] = [
       const service = { apiVersion: "v1", kind: "Service", metadata: { name: "s" }, spec: { ports: [{ port: 80, prot: "x" }], foo: {} } };
       await api.post(`${api.core("services")}?fieldValidation=Strict`, service);
       const patch = await api.send("PATCH", `${api.core("configmaps", "one")}?fieldValidation=Strict`, { odd: 1 }, { "Content-Type": "application/merge-patch+json" });
-      api.note("patch", patch.status);
+      api.log.pop();
+      api.note("patch", [patch.status, patch.body.reason]);
     },
   },
   {

@@ -63,6 +63,7 @@ export const watchScenarios: readonly Scenario[] = [
     async run(api) {
       const start = await api.look(api.core("secrets"));
       const watch = await api.watch(`${api.core("secrets")}?watch=true&allowWatchBookmarks=true&timeoutSeconds=4&resourceVersion=${versionOf(start)}`);
+      await api.post(api.core("secrets"), { apiVersion: "v1", kind: "Secret", metadata: { name: "one" } });
       await watch.takeBookmark(6_000);
     },
   },

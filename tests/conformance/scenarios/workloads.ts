@@ -39,7 +39,7 @@ const FULL_POD: Json = {
     name: "app", image: "registry:5000/app@sha256:0000000000000000000000000000000000000000000000000000000000000000",
     ports: [{ containerPort: 80 }, { containerPort: 81, protocol: "UDP", name: "udp" }],
     env: [{ name: "A", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }, { name: "B", value: "" }],
-    resources: { limits: { cpu: "1000m", memory: "1024Mi" }, requests: { cpu: "0.5", memory: "1.5Gi" } },
+    resources: { limits: { cpu: "1000m", memory: "1024Mi" }, requests: { cpu: "0.5", memory: "0.5Gi" } },
     livenessProbe: { httpGet: { port: 80 } },
     readinessProbe: { tcpSocket: { port: "http" }, initialDelaySeconds: 0, periodSeconds: 3 },
     startupProbe: { grpc: { port: 1 } },

@@ -40,6 +40,7 @@ interface Place {
 const NAMESPACE = "kurator-demo";
 const NAMESPACES = { group: "", version: "v1", plural: "namespaces", kind: "Namespace" };
 const PATIENCE_MS = 60_000;
+const PATIENCE_SANDBOX_MS = 30_000;
 const PATIENCE_MANIFEST_MS = 3_600_000;
 const SILENT: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -56,7 +57,7 @@ export async function demo(request: DemoRequest, output: Output, signal: AbortSi
     await api.create(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } });
     const engine = startEngine(request, place, sabotage?.machine ?? next, stop.signal);
     const screen = screenFor(output, request.json);
-    const patienceMs = request.manifest === undefined ? PATIENCE_MS : PATIENCE_MANIFEST_MS;
+    const patienceMs = request.manifest !== undefined ? PATIENCE_MANIFEST_MS : place.sandbox === undefined ? PATIENCE_MS : PATIENCE_SANDBOX_MS;
     const scenario = new Scenario({ api, clock: realClock, cast: place.cast, gatewayUrl: place.gatewayUrl, screen, patienceMs, signal });
     const ended = await scenario.play();
     screen.end();

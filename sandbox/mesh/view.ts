@@ -71,7 +71,7 @@ function configOf(known: ReadonlyMap<string, ReadonlyMap<string, KubeObject>>): 
   const upstreams = new Map<string, Upstream[]>();
   for (const slice of all<EndpointSlice>(endpointSlices)) {
     const key = `${slice.metadata.namespace ?? ""}/${slice.metadata.labels?.[serviceNameLabel] ?? ""}`;
-    const ready = slice.endpoints.filter((endpoint) => endpoint.conditions.ready).flatMap(({ targetRef }) => {
+    const ready = (slice.endpoints ?? []).filter((endpoint) => endpoint.conditions.ready).flatMap(({ targetRef }) => {
       const pod = known.get(pods)?.get(`${targetRef.namespace ?? ""}/${targetRef.name}`) as Pod | undefined;
       const upstream = pod?.metadata.uid === targetRef.uid && pod !== undefined ? upstreamOf(pod) : undefined;
       return upstream === undefined ? [] : [upstream];

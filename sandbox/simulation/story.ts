@@ -163,7 +163,8 @@ async function rest(scene: Scene, last: string): Promise<string[]> {
   if (serving.includes("-")) wrong.push(`the primary runs ${serving}`);
   if (good && !serving.endsWith(`:${last}`)) wrong.push(`the primary runs ${serving} instead of ${last}`);
   for (const { atMs, status: code, version } of scene.lost.slice(0, 5)) wrong.push(`a request was lost at ${new Date(atMs).toISOString()}: ${code} of ${version ?? "nobody"}`);
-  // A fixed point: nothing more is written.
+  // A fixed point: nothing more is written, once a watch that was cut has come back and told of the last write.
+  await scene.advance(40_000);
   const before = scene.store.get("canaries.rollout.kurator.dev", "test", "app")?.metadata.resourceVersion;
   await scene.advance(60_000);
   if (scene.store.get("canaries.rollout.kurator.dev", "test", "app")?.metadata.resourceVersion !== before) wrong.push("the Canary was written at rest");

@@ -74,7 +74,7 @@ export function canary({ namespace, name = "backend" }: AppOptions, spec: object
       progressDeadlineSeconds: 60,
       service: { port: 9898, gateways: ["istio-system/public-gateway"], hosts: [hostOf({ namespace, name })] },
       analysis: {
-        interval: "3s",
+        interval: "5s",
         threshold: 2,
         maxWeight: 50,
         stepWeight: 10,

@@ -12,11 +12,12 @@ export interface Counted {
 }
 
 const CLIENTS = 4;
+const SLOW_CLIENTS = 16;
 
 export class Load {
   readonly counted: Counted = { ok: 0, lost: 0, versions: {}, losses: {} };
   private readonly seenAt = new Map<string, number>();
-  private readonly agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
+  private readonly agent = new Agent({ keepAlive: true });
   private running = true;
   private clients: Promise<void>[] = [];
 
@@ -27,9 +28,9 @@ export class Load {
   ) {}
 
   /** About 80 requests a second with the default pause. */
-  static async start(host: string, pauseMs = 50, path = "/"): Promise<Load> {
+  static async start(host: string, pauseMs = 50, path = "/", clients = CLIENTS): Promise<Load> {
     const load = new Load(`http://${await serviceIp("istio-system", "istio-ingressgateway")}${path}`, host, pauseMs);
-    load.clients = Array.from({ length: CLIENTS }, () => load.client());
+    load.clients = Array.from({ length: clients }, () => load.client());
     return load;
   }
 
@@ -83,7 +84,7 @@ export class Load {
 
 /** Users who ask for what takes a second: while they do, a version under analysis is too slow. It answers all the same, so nothing is lost. */
 export async function slowly<T>(host: string, work: () => Promise<T>): Promise<T> {
-  const load = await Load.start(host, 20, "/delay/1");
+  const load = await Load.start(host, 20, "/delay/1", SLOW_CLIENTS);
   try {
     return await work();
   } finally {

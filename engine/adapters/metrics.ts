@@ -14,6 +14,8 @@ export interface Gauges {
   canaries: () => ReadonlyMap<string, number>;
 }
 
+const STRATEGY = "canary";
+
 interface Series {
   name: string;
   namespace: string;
@@ -28,6 +30,7 @@ export function createRecorder(version: string, meshProvider: string, gauges: Ga
   const gauge = (name: string, help: string, labelNames: string[] = [], collect?: (this: Gauge) => void) => new Gauge({ name, help, labelNames, registers, ...(collect === undefined ? {} : { collect }) });
 
   gauge("flagger_info", "Version and mesh provider of the engine", ["version", "mesh_provider"]).set({ version, mesh_provider: meshProvider }, 1);
+  gauge("kurator_rollout_build_info", "Version of the engine and of Node", ["version", "node"]).set({ version, node: process.version }, 1);
   gauge("flagger_canary_total", "Canaries by namespace", ["namespace"], function () {
     this.reset();
     for (const [namespace, count] of gauges.canaries()) this.set({ namespace }, count);
@@ -87,7 +90,7 @@ function recording(series: Labelled): Recorder {
     const run = after.run;
     if (run?.outcome === undefined) return;
     const labels = { name: settings.target, namespace: key.namespace };
-    const runOf = { ...labels, deployment_strategy: "canary", analysis_status: settings.skipAnalysis ? "skipped" : "completed" };
+    const runOf = { ...labels, deployment_strategy: STRATEGY, analysis_status: settings.skipAnalysis ? "skipped" : "completed" };
     duration.observe(labels, Math.max(Date.parse(after.lastTransitionTime ?? run.startedAt) - Date.parse(run.startedAt), 0) / 1000);
     if (run.outcome === "Promoted") successes.inc(runOf);
     else if (run.outcome !== "Withdrawn") {
@@ -101,6 +104,7 @@ function recording(series: Labelled): Recorder {
       passes.inc({ outcome });
       passSeconds.observe(tookMs / 1000);
     },
+    seen: shown,
     transition(key, settings, before, after) {
       shown(key, settings, after);
       if (before.run?.outcome !== after.run?.outcome) ended(key, settings, after);
@@ -128,6 +132,11 @@ function recording(series: Labelled): Recorder {
       for (const metric of metrics) {
         analysis.remove({ name, namespace, metric });
         for (const bound of ["min", "max"]) limit.remove({ name, namespace, metric, bound });
+      }
+      duration.remove({ name, namespace });
+      for (const analysis_status of ["completed", "skipped"]) {
+        successes.remove({ name, namespace, deployment_strategy: STRATEGY, analysis_status });
+        failures.remove({ name, namespace, deployment_strategy: STRATEGY, analysis_status });
       }
       known.delete(keyText(key));
     },

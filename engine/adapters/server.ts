@@ -37,8 +37,8 @@ export async function listen(port: number, { metrics, ready }: Endpoints): Promi
     port: (server.address() as AddressInfo).port,
     close: () =>
       new Promise((resolve) => {
-        server.closeAllConnections();
         server.close(() => resolve());
+        server.closeAllConnections();
       }),
   };
 }

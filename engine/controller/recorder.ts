@@ -8,6 +8,8 @@ import type { Key } from "./key.ts";
 export interface Recorder {
   /** A pass ended: how, and after how many milliseconds. */
   reconciled(outcome: string, tookMs: number): void;
+  /** A pass looked at a Canary: its series show it, also after a restart in which nothing is committed. */
+  seen(key: Key, settings: Settings, status: CanaryStatus): void;
   /** A status was committed. */
   transition(key: Key, settings: Settings, before: CanaryStatus, after: CanaryStatus): void;
   measured(canary: Canary, measurement: Measurement, metric: PlannedMetric | undefined): void;

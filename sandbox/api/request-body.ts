@@ -5,6 +5,7 @@ import { ApiError, badRequest, unsupportedMediaType } from "./errors.ts";
 import { isRecord, recordOf, textOf } from "./json.ts";
 import { jsonPatch, mergePatch } from "./json-patch.ts";
 import { requireMeta } from "./metadata.ts";
+import { PROTOBUF_TYPE } from "./protobuf.ts";
 import { apiVersionOf } from "./resource-type.ts";
 import { header } from "./routes.ts";
 import { strategicMerge } from "./strategic-merge.ts";
@@ -14,7 +15,6 @@ import type { Propagation, RemoveOptions } from "./store.ts";
 import type { KubeObject } from "./types.ts";
 
 const JSON_TYPE = "application/json";
-const PROTOBUF_TYPE = "application/vnd.kubernetes.protobuf";
 const PATCH_TYPES = ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"] as const;
 const APPLY_TYPE = "application/apply-patch+yaml";
 
@@ -25,9 +25,17 @@ function contentType(request: ApiRequest): string {
 /** @throws ApiError 415 for anything but JSON or YAML, 400 when it does not parse */
 export function decodeBody(request: ApiRequest): unknown {
   const type = contentType(request);
-  if (type === "application/yaml") return parseYaml(request.body ?? "");
+  if (type === "application/yaml") return readYaml(request.body ?? "");
   if (type !== "" && type !== JSON_TYPE) throw unsupportedMediaType([JSON_TYPE, "application/yaml", PROTOBUF_TYPE]);
   return parseJson(request.body ?? "");
+}
+
+function readYaml(text: string): unknown {
+  try {
+    return parseYaml(text);
+  } catch (error) {
+    throw badRequest(`error converting YAML to JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 function parseJson(text: string): unknown {

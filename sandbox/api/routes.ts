@@ -1,5 +1,7 @@
 // Which resource and which object does a URL name? Reads the path grammar of the Kubernetes API; it must never look at
 // what exists.
+import { badRequest } from "./errors.ts";
+
 export interface ApiRequest {
   method: string;
   /** Path and query; a scheme and host in front are ignored. */
@@ -25,8 +27,17 @@ export interface ResourcePath {
   subresource?: string;
 }
 
+/** @throws ApiError 400 for what is no URL */
 export function parseUrl(url: string): URL {
-  return new URL(url, "http://api");
+  return orRefuse(() => new URL(url, "http://api"));
+}
+
+function orRefuse<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch {
+    throw badRequest("the URL of the request cannot be read");
+  }
 }
 
 export function header(request: ApiRequest, name: string): string {
@@ -37,9 +48,9 @@ export function header(request: ApiRequest, name: string): string {
   return found === undefined ? "" : headers[found] ?? "";
 }
 
-/** Undefined for a path that is no resource: discovery, version, health. */
+/** Undefined for a path that is no resource: discovery, version, health. @throws ApiError 400 */
 export function resourcePath(pathname: string): ResourcePath | undefined {
-  const parts = pathname.split("/").filter((part) => part !== "").map(decodeURIComponent);
+  const parts = orRefuse(() => pathname.split("/").filter((part) => part !== "").map(decodeURIComponent));
   const [root, ...rest] = parts;
   const core = root === "api";
   if (!core && root !== "apis") return undefined;

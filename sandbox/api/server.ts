@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { ApiError, methodNotAllowed, unknownPath } from "./errors.ts";
 import { SERVER_VERSION, discover } from "./discovery.ts";
 import { openApi } from "./openapi.ts";
+import { PROTOBUF_TYPE, decodeProtobuf } from "./protobuf.ts";
 import { parseUrl, resourcePath } from "./routes.ts";
 import { callResource } from "./verbs.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -71,12 +72,25 @@ export class ApiServer {
     return json(200, document);
   }
 
+  /** Protobuf ends here: behind this line every body is text. */
+  private answerBytes(request: ApiRequest, bytes: Buffer): ApiResponse {
+    const isProtobuf = (request.headers?.["content-type"] ?? "").startsWith(PROTOBUF_TYPE);
+    if (!isProtobuf || bytes.length === 0) return this.handle({ ...request, body: bytes.toString("utf8") });
+    try {
+      return this.handle({ ...request, headers: { ...request.headers, "content-type": "application/json" }, body: JSON.stringify(decodeProtobuf(bytes)) });
+    } catch (error) {
+      if (error instanceof ApiError) return json(error.status, error.toStatus());
+      throw error;
+    }
+  }
+
   private async answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const aborted = new AbortController();
     outgoing.on("close", () => aborted.abort());
-    const body = await readAll(incoming);
+    const bytes = await readAll(incoming);
     const headers = Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value]));
-    const response = this.handle({ method: incoming.method ?? "GET", url: incoming.url ?? "/", headers, body, signal: aborted.signal });
+    const request = { method: incoming.method ?? "GET", url: incoming.url ?? "/", headers, signal: aborted.signal };
+    const response = this.answerBytes(request, bytes);
     outgoing.writeHead(response.status, response.headers);
     if (typeof response.body === "string") {
       outgoing.end(response.body);
@@ -99,10 +113,10 @@ function json(status: number, body: unknown): ApiResponse {
   return { status, headers: { "Content-Type": "application/json" }, body: `${JSON.stringify(body)}\n` };
 }
 
-async function readAll(incoming: IncomingMessage): Promise<string> {
+async function readAll(incoming: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
   for await (const part of incoming) parts.push(part as Buffer);
-  return Buffer.concat(parts).toString("utf8");
+  return Buffer.concat(parts);
 }
 
 function drained(outgoing: ServerResponse, signal: AbortSignal): Promise<void> {

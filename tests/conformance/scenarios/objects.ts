@@ -106,7 +106,8 @@ export const objectScenarios: readonly Scenario[] = [
       await api.remove(api.core("secrets", "two"));
       const token = String((first.body.metadata as Json).continue);
       await api.get(`${path}&continue=${encodeURIComponent(token)}`);
-      await api.get(`${path}&continue=nonsense`);
+      const nonsense = await api.look(`${path}&continue=nonsense`);
+      api.note("nonsense", [nonsense.status, nonsense.body.reason]);
     },
   },
   {

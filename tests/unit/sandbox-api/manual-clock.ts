@@ -9,6 +9,10 @@ export class ManualClock implements Clock {
     return this.time;
   }
 
+  get waiting(): number {
+    return this.timers.length;
+  }
+
   after(delayMs: number, task: () => void): () => void {
     const timer = { dueAt: this.time + delayMs, task };
     this.timers.push(timer);

@@ -1,0 +1,92 @@
+{{- define "kurator-rollout.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 53 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "kurator-rollout.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 53 | trimSuffix "-" -}}
+{{- else if contains (include "kurator-rollout.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 53 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "kurator-rollout.name" .) | trunc 53 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "kurator-rollout.selector" -}}
+app.kubernetes.io/name: {{ include "kurator-rollout.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "kurator-rollout.labels" -}}
+{{ include "kurator-rollout.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "kurator-rollout.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "kurator-rollout.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "kurator-rollout.apiGroups" -}}
+rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ end }}
+{{- end -}}
+
+{{/* What the engine needs wherever Canaries are. */}}
+{{- define "kurator-rollout.rules" -}}
+# Canaries are read, and the status alone is written: the manifest belongs to its user.
+- apiGroups: [rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }}, flagger.app{{ end }}]
+  resources: [canaries]
+  verbs: [get, list, watch]
+- apiGroups: [rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }}, flagger.app{{ end }}]
+  resources: [canaries/status]
+  verbs: [patch]
+# The primary is created, updated and deleted; the target is scaled and paused.
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+# Revisions under analysis and promoted ones are stored, so that what was analysed is what is promoted.
+- apiGroups: [apps]
+  resources: [controllerrevisions]
+  verbs: [get, list, watch, create, patch, delete]
+# The three Services of an app: the apex is adopted or created, the other two are the engine's.
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch, delete]
+# Restarts of a new version's pods end a run early; watched only while there is one.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+# What was decided is told as events.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create]
+# Weights are VirtualServices; each backend has a DestinationRule.
+- apiGroups: [networking.istio.io]
+  resources: [virtualservices, destinationrules]
+  verbs: [get, list, watch, create, patch, delete]
+{{- if .Values.configTracking.secrets }}
+# Asked for by configTracking.secrets.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch]
+{{- end }}
+{{- end -}}
+
+{{- define "kurator-rollout.gatewayRules" -}}
+# A Canary that names a Gateway which does not exist is refused; Gateways are only read.
+- apiGroups: [networking.istio.io]
+  resources: [gateways]
+  verbs: [get, list, watch]
+{{- end -}}
+
+{{- define "kurator-rollout.namespaceRules" -}}
+# A namespace that is being deleted is left alone; one read when an app is given back.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
+{{- end -}}

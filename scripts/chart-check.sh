@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Lints the chart and renders it with each set of values that changes its shape. Needs helm on the PATH.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+chart=charts/kurator-rollout
+render() { helm template rollout "$chart" -n kurator-system --kube-version 1.27.3 "$@"; }
+has() { grep -q -- "$1" <<<"$2" || { echo "missing: $1"; exit 1; }; }
+lacks() { ! grep -q -- "$1" <<<"$2" || { echo "unexpected: $1"; exit 1; }; }
+
+helm lint --strict "$chart"
+plain=$(render)
+has 'kind: ClusterRole$' "$plain"; has 'name: canaries.rollout.kurator.dev' "$plain"; has 'helm.sh/resource-policy: keep' "$plain"; has 'kind: PodDisruptionBudget' "$plain"
+lacks 'flagger.app' "$(grep -v 'finalizer\|description' <<<"$plain" | grep 'name: canaries')"; lacks 'resources: \[secrets\]' "$plain"; lacks 'kind: ServiceMonitor' "$plain"
+compatible=$(render --set flaggerCompatibility.enabled=true)
+has 'name: canaries.flagger.app' "$compatible"; has '--api-groups=rollout.kurator.dev,flagger.app' "$compatible"
+limited=$(render --set 'watchNamespaces={a,b}')
+lacks 'kind: ClusterRole' "$limited"; has '--watch-namespaces=a,b' "$limited"; has 'namespace: istio-system' "$limited"
+[ "$(grep -c '^kind: Role$' <<<"$limited")" -eq 4 ] || { echo "a Role for each watched namespace, for the gateways' and for the lease is wanted"; exit 1; }
+watched=$(render --set serviceMonitor.enabled=true,prometheusRule.enabled=true,grafana.enabled=true)
+has 'kind: ServiceMonitor' "$watched"; has 'kind: PrometheusRule' "$watched"; has 'kurator-rollout.json' "$watched"
+has 'resources: \[secrets\]' "$(render --set configTracking.secrets=true)"
+lacks 'kind: CustomResourceDefinition' "$(render --set crds.install=false)"
+has 'kind: Deployment' "$(render --set replicaCount=1,podDisruptionBudget.enabled=false,networkPolicy.enabled=false,fullnameOverride=engine)"
+for wrong in replicaCount=-1 metricsServer=prometheus meshProvider=linkerd 'watchNamespaces={A_B}' nonsense=1; do
+  if render --set "$wrong" >/dev/null 2>&1; then echo "the values schema lets $wrong through"; exit 1; fi
+done
+echo "chart: ok"

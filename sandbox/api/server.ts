@@ -4,8 +4,9 @@ import { createServer } from "node:http";
 import { ApiError, methodNotAllowed, unknownPath } from "./errors.ts";
 import { SERVER_VERSION, discover } from "./discovery.ts";
 import { openApi } from "./openapi.ts";
+import { OPENAPI_PROTOBUF_TYPE, openApiProtobuf } from "./openapi-protobuf.ts";
 import { PROTOBUF_TYPE, decodeProtobuf } from "./protobuf.ts";
-import { parseUrl, resourcePath } from "./routes.ts";
+import { header, parseUrl, resourcePath } from "./routes.ts";
 import { callResource } from "./verbs.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -74,7 +75,7 @@ export class ApiServer {
 
   /** Protobuf ends here: behind this line every body is text. */
   private answerBytes(request: ApiRequest, bytes: Buffer): ApiResponse {
-    const isProtobuf = (request.headers?.["content-type"] ?? "").startsWith(PROTOBUF_TYPE);
+    const isProtobuf = header(request, "content-type").startsWith(PROTOBUF_TYPE);
     if (!isProtobuf || bytes.length === 0) return this.handle({ ...request, body: bytes.toString("utf8") });
     try {
       return this.handle({ ...request, headers: { ...request.headers, "content-type": "application/json" }, body: JSON.stringify(decodeProtobuf(bytes)) });
@@ -90,6 +91,10 @@ export class ApiServer {
     const bytes = await readAll(incoming);
     const headers = Object.fromEntries(Object.entries(incoming.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value]));
     const request = { method: incoming.method ?? "GET", url: incoming.url ?? "/", headers, signal: aborted.signal };
+    if (request.method === "GET" && request.url.startsWith("/openapi/v2") && header(request, "accept").includes("+protobuf")) {
+      outgoing.writeHead(200, { "Content-Type": OPENAPI_PROTOBUF_TYPE }).end(openApiProtobuf(this.store.registry));
+      return;
+    }
     const response = this.answerBytes(request, bytes);
     outgoing.writeHead(response.status, response.headers);
     if (typeof response.body === "string") {

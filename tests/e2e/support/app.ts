@@ -5,6 +5,18 @@ import type { KubeObject } from "../../../engine/ports.ts";
 
 export const IMAGE = "ghcr.io/stefanprodan/podinfo";
 
+/**
+ * The quantile of request-duration depends on the bounds of a histogram's buckets, and a Prometheus that writes the bound 1 as "1.0" while its relabelling
+ * looks for "1" leaves seconds among milliseconds. The mean needs no bounds, so a slow version is told by it on any cluster.
+ */
+const MEAN_DURATION = {
+  name: "mean-duration",
+  interval: "20s",
+  thresholdRange: { max: 100 },
+  query: `1000 * sum(rate(http_request_duration_seconds_sum{reporter="destination",destination_workload_namespace="{{ namespace }}",destination_workload="{{ target }}"}[{{ interval }}]))
+    / sum(rate(istio_request_duration_milliseconds_count{reporter="destination",destination_workload_namespace="{{ namespace }}",destination_workload="{{ target }}"}[{{ interval }}]))`,
+};
+
 export interface AppOptions {
   namespace: string;
   name?: string;
@@ -81,6 +93,7 @@ export function canary({ namespace, name = "backend" }: AppOptions, spec: object
         metrics: [
           { name: "request-success-rate", interval: "20s", thresholdRange: { min: 99 } },
           { name: "request-duration", interval: "20s", thresholdRange: { max: 500 } },
+          MEAN_DURATION,
         ],
         ...analysis,
       },

@@ -54,10 +54,11 @@ export async function runEngine(options: EngineOptions): Promise<void> {
     asksInFlight: () => controller?.asking ?? 0,
     canaries: () => perNamespace(options.groups, caches),
   });
-  const api = createKubeApi({ transport, clock, observe: (verb, resource, status) => recorder.request(verb, resource, status) });
+  const observe = (verb: string, resource: string, status: number): void => recorder.request(verb, resource, status);
+  const api = createKubeApi({ transport, clock, observe });
   const watched = await kinds(options, api);
-  const caches: CacheSet = new CacheSet({ ...options }, watched, (resource, before, after) => tell(controller, resource, before, after));
-  const pods = new PodInformers({ ...options, namespaces: [] }, (key) => controller?.wake(key));
+  const caches: CacheSet = new CacheSet({ ...options, observe }, watched, (resource, before, after) => tell(controller, resource, before, after));
+  const pods = new PodInformers({ ...options, observe, namespaces: [] }, (key) => controller?.wake(key));
   const server = options.port === undefined ? undefined : await listen(options.port, { metrics: () => registry.metrics(), ready: () => caches.synced });
   const watching = caches.run(signal);
   log.info({ version: options.version, groups: [...options.groups.keys()], port: server?.port }, "started");

@@ -33,7 +33,8 @@ function valueOf(data: Record<string, unknown>): Reading {
   if (typeof series.value[1] !== "string") return error("the value is not a number");
   const read = QueryResult.fromJSON({ resultType: ResponseType.VECTOR, result: [{ metric: {}, value: series.value }] });
   const [first] = read.result as { value?: { value?: unknown } }[];
-  return number(first?.value?.value);
+  // The package reads "+Inf" as no number at all.
+  return number(/^[+-]Inf$/.test(series.value[1]) ? series.value[1] : first?.value?.value);
 }
 
 function number(value: unknown): Reading {

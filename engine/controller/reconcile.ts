@@ -28,6 +28,7 @@ export async function reconcile(key: Key, context: Context, memory: Memory): Pro
   const parsed = parseCanary(object);
   if (!parsed.ok) return invalid(key, object, parsed.problems, context, memory);
   const drawing = draw(context, parsed.canary);
+  context.recorder.seen(key, drawing.settings, drawing.status);
   const stale = await confirmed(key, object, drawing, context, memory);
   if (stale !== undefined) return stale;
 

@@ -60,9 +60,15 @@ export function telemetry(): Telemetry {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    forgetPod: (namespace, pod) => series.drop({ kubernetes_namespace: namespace, kubernetes_pod_name: pod }),
+    forgetPod(namespace, pod) {
+      series.drop({ kubernetes_namespace: namespace, kubernetes_pod_name: pod });
+      series.drop(podLabels(namespace, pod));
+    },
   };
 }
+
+/** As Prometheus names the pod that it scrapes. */
+const podLabels = (namespace: string, pod: string) => ({ namespace, pod });
 
 const noCounts = (): RequestCounts => ({ total: 0, failed: 0, byVersion: {} });
 
@@ -91,9 +97,13 @@ function countIstio(series: SeriesRegistry, { durationMs, status, flags, target,
     response_code: String(status),
     response_flags: flags,
   };
-  for (const reporter of upstream === undefined ? ["source"] : ["source", "destination"]) {
-    series.count("istio_requests_total", { reporter, ...labels });
-    series.observe("istio_request_duration_milliseconds", { reporter, ...labels }, istioBoundsMs, durationMs);
+  const reporters = [{ reporter: "source", ...labels }];
+  // The destination's proxy lives and dies with its pod, and so do its series: one that outlived the pods would mix old answers into the quantiles of
+  // new ones, because extrapolation treats a bucket that has counted before unlike one that has not.
+  if (upstream !== undefined) reporters.push({ reporter: "destination", ...labels, ...podLabels(upstream.namespace, upstream.pod) });
+  for (const reported of reporters) {
+    series.count("istio_requests_total", reported);
+    series.observe("istio_request_duration_milliseconds", reported, istioBoundsMs, durationMs);
   }
 }
 

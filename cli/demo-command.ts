@@ -25,6 +25,8 @@ export interface DemoRequest {
   gateway?: string;
   metricsServer?: string;
   version: string;
+  /** Faster than a person could follow, for tests: the checks' interval, and how long an act may take. */
+  pace?: { interval: string; patienceMs: number };
 }
 
 interface Place {
@@ -57,7 +59,7 @@ export async function demo(request: DemoRequest, output: Output, signal: AbortSi
     await api.create(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } });
     const engine = startEngine(request, place, sabotage?.machine ?? next, stop.signal);
     const screen = screenFor(output, request.json);
-    const patienceMs = request.manifest !== undefined ? PATIENCE_MANIFEST_MS : place.sandbox === undefined ? PATIENCE_MS : PATIENCE_SANDBOX_MS;
+    const patienceMs = request.pace !== undefined ? request.pace.patienceMs : request.manifest !== undefined ? PATIENCE_MANIFEST_MS : place.sandbox === undefined ? PATIENCE_MS : PATIENCE_SANDBOX_MS;
     const scenario = new Scenario({ api, clock: realClock, cast: place.cast, gatewayUrl: place.gatewayUrl, screen, patienceMs, signal });
     const ended = await scenario.play();
     screen.end();
@@ -81,7 +83,7 @@ async function inSandbox(request: DemoRequest): Promise<Place> {
     transport: httpTransport(new URL(sandbox.apiUrl), "kurator-rollout-demo"),
     gatewayUrl: sandbox.world.gatewayUrl,
     metricsServer: sandbox.world.prometheusUrl,
-    cast: castOf(manifestOf(request, "2s"), NAMESPACE, SANDBOX_RELEASES),
+    cast: castOf(manifestOf(request, request.pace?.interval ?? "2s"), NAMESPACE, SANDBOX_RELEASES),
     sandbox,
     kubeconfigFile,
   };

@@ -115,7 +115,7 @@ describe("a Deployment", () => {
     it.editDeployment((spec) => (spec.replicas = 0));
     it.clock.advance(5000);
     expect([it.pods().length, it.deployment().status?.replicas]).toEqual([0, undefined]);
-    expect(slice(it).endpoints).toEqual([]);
+    expect(slice(it).endpoints ?? []).toEqual([]);
     it.editDeployment((spec) => (spec.replicas = 3));
     it.clock.advance(100);
     it.editDeployment(setImage(v2));

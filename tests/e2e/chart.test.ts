@@ -17,6 +17,9 @@ async function helm(...args: string[]): Promise<string> {
 
 const values = ["--set", `image.repository=${image[0]},image.tag=${image[1]},image.pullPolicy=Never`, "--set", "fullnameOverride=kurator-rollout"];
 
+/** CRDs that another way has installed (here `kurator-rollout crds`, by the other suites) are taken over by the release. */
+const takeOver = ["--take-ownership", "--force-conflicts"];
+
 async function replicas(count: number): Promise<void> {
   await kubectl("-n", SYSTEM, "scale", "deployment/kurator-rollout", `--replicas=${count}`);
   await eventually(`${count} pods of the engine`, 60, async () => {
@@ -38,13 +41,7 @@ afterAll(async () => {
 });
 
 test("helm install brings up two replicas, ready and under their own role", async () => {
-  // CRDs that another way has installed are taken over by the release.
-  const crds = await said("kubectl", ["get", "crd", "canaries.rollout.kurator.dev"]);
-  if (crds.code === 0) {
-    await kubectl("label", "crd", "canaries.rollout.kurator.dev", "app.kubernetes.io/managed-by=Helm", "--overwrite");
-    await kubectl("annotate", "crd", "canaries.rollout.kurator.dev", "meta.helm.sh/release-name=rollout", `meta.helm.sh/release-namespace=${SYSTEM}`, "--overwrite");
-  }
-  await helm("install", "rollout", "charts/kurator-rollout", "-n", SYSTEM, ...values, "--wait", "--timeout", "3m");
+  await helm("install", "rollout", "charts/kurator-rollout", "-n", SYSTEM, ...values, ...takeOver, "--wait", "--timeout", "3m");
   const ready = await kubectl("-n", SYSTEM, "get", "deployment", "kurator-rollout", "-o", "jsonpath={.status.readyReplicas}");
   expect(ready).toBe("2");
 });
@@ -62,7 +59,7 @@ test("a release under the chart's role: nothing is forbidden, nothing is lost", 
 });
 
 test("helm upgrade and a deletion under the chart's role", async () => {
-  await helm("upgrade", "rollout", "charts/kurator-rollout", "-n", SYSTEM, ...values, "--set", "logLevel=debug", "--wait", "--timeout", "3m");
+  await helm("upgrade", "rollout", "charts/kurator-rollout", "-n", SYSTEM, ...values, "--set", "logLevel=debug", ...takeOver, "--wait", "--timeout", "3m");
   await kubectl("-n", NS, "delete", "canaries.rollout.kurator.dev", "backend", "--timeout=10s");
   await eventually("given back", 60, async () => ((await replicasOf(NS, "backend-primary")) === undefined ? true : undefined));
   expect(await replicasOf(NS, "backend")).toBe(2);

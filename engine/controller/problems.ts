@@ -79,16 +79,13 @@ function metrics({ options }: Context, { canary, settings, provider }: Drawing):
   return planned.ok ? [] : planned.problems;
 }
 
-/** What the contract has and this engine does not do yet is refused by name: a field that is silently ignored would promote what nobody checked. */
+/** What the contract has and this engine does not do yet is refused by name: a field that is silently ignored would promote what nobody checked. What a router cannot do it says itself. */
 function unsupported({ apiVersion, spec }: Canary): Problem[] {
   const flagger = apiVersion.startsWith(`${GROUPS.flagger.group}/`);
   const found: [string, boolean, string][] = [
     ["spec.targetRef.kind", spec.targetRef.kind !== "Deployment", "only Deployments are rolled out"],
     ["spec.autoscalerRef", spec.autoscalerRef !== undefined, "autoscalers are not copied yet; remove it and scale the primary yourself"],
     ["spec.analysis.iterations", (spec.analysis?.iterations ?? 0) > 0, "A/B and blue/green are not done yet; use stepWeight"],
-    ["spec.analysis.match", (spec.analysis?.match?.length ?? 0) > 0, "A/B is not done yet; use stepWeight"],
-    ["spec.analysis.mirror", spec.analysis?.mirror === true, "mirroring is not done yet"],
-    ["spec.analysis.sessionAffinity", spec.analysis?.sessionAffinity !== undefined, "session affinity is not done yet"],
     ["spec.analysis.alerts", (spec.analysis?.alerts?.length ?? 0) > 0, "alerts are not sent yet; watch the events"],
   ];
   const problems: Problem[] = found.filter(([, present]) => present).map(([path, , message]) => ({ reason: "Unsupported", path, message }));

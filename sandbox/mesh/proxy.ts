@@ -2,15 +2,11 @@
 // It must never change a request beyond what its route says, nor send the same body twice.
 import { Agent, createServer, request as httpRequest } from "node:http";
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { listenOnLoopback, type LocalServer } from "../loopback.ts";
 import type { HeaderEdits, Upstream } from "./config.ts";
 import { pickRoute } from "./pickroute.ts";
 import type { RouteDecision, Target } from "./pickroute.ts";
 import type { MeshPorts } from "./simulated.ts";
-
-export interface Proxy {
-  url: string;
-  stop(): Promise<void>;
-}
 
 const hopByHop = new Set(["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"]);
 
@@ -29,23 +25,10 @@ interface Exchange {
   cancelTimeout?: () => void;
 }
 
-export async function startProxy(ports: MeshPorts): Promise<Proxy> {
+export function startProxy(ports: MeshPorts): Promise<LocalServer> {
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 64 });
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => accept(request, response, agent, ports));
-  await new Promise<void>((listening, failed) => {
-    server.once("error", failed);
-    server.listen(0, "127.0.0.1", listening);
-  });
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    stop: () => new Promise((closed) => {
-      server.close(() => closed());
-      server.closeAllConnections();
-      agent.destroy();
-    }),
-  };
+  return listenOnLoopback(server, () => agent.destroy());
 }
 
 function accept(request: IncomingMessage, response: ServerResponse, agent: Agent, ports: MeshPorts): void {

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../api/types.ts";
 import { targetLabels } from "./samples.ts";
-import type { LocalServer } from "./server.ts";
+import type { LocalServer } from "../loopback.ts";
 
 const readyWithinMs = 15_000;
 const pollMs = 100;

@@ -1,16 +1,12 @@
 // How do the metrics reach whoever asks? The query API, and the /metrics page that a real Prometheus scrapes, each on
 // a loopback socket. It must never evaluate anything itself.
 import { createServer } from "node:http";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../api/types.ts";
+import { listenOnLoopback, type LocalServer } from "../loopback.ts";
 import { apiAnswer } from "./api.ts";
 import type { PrometheusFaults } from "./api.ts";
 import type { SampleStore } from "./samples.ts";
-
-export interface LocalServer {
-  url: string;
-  stop(): Promise<void>;
-}
 
 const longestBody = 1_000_000;
 
@@ -32,7 +28,7 @@ export function serveApi(samples: SampleStore, clock: Clock, faults: PrometheusF
     });
     delays.add(cancel);
   };
-  return listen(createServer((request, response) => {
+  return listenOnLoopback(createServer((request, response) => {
     const chunks: Buffer[] = [];
     let size = 0;
     request.on("data", (chunk: Buffer) => {
@@ -47,26 +43,9 @@ export function serveApi(samples: SampleStore, clock: Clock, faults: PrometheusF
 }
 
 export function serveMetrics(page: () => string): Promise<LocalServer> {
-  return listen(createServer((request, response) => {
+  return listenOnLoopback(createServer((request, response) => {
     request.resume();
     response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
     response.end(page());
-  }), () => undefined);
-}
-
-async function listen(server: Server, beforeStop: () => void): Promise<LocalServer> {
-  await new Promise<void>((listening, failed) => {
-    server.once("error", failed);
-    server.listen(0, "127.0.0.1", listening);
-  });
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    stop: () => new Promise((closed) => {
-      beforeStop();
-      server.close(() => closed());
-      server.closeAllConnections();
-    }),
-  };
+  }));
 }

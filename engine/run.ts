@@ -1,6 +1,7 @@
 // Puts the engine together and runs it until it is told to stop: adapters at the edges, one controller per leadership in the middle.
 import { hostname } from "node:os";
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { routerFor, ROUTERS } from "../routing/registry.ts";
 import { CANARY_LABEL, OWNER } from "../crds/marks.ts";
 import { CacheSet, PodInformers, type Watched } from "./adapters/cachesets.ts";
@@ -47,6 +48,8 @@ const SYNC_POLL_MS = 50;
 /** Resolves when `signal` has aborted and everything has ended. */
 export async function runEngine(options: EngineOptions): Promise<void> {
   const { transport, clock, log, signal } = options;
+  // Every informer listens to it, one for each kind and namespace; they let go of it when they wait no more.
+  setMaxListeners(0, signal);
   let controller: Controller | undefined;
   const { recorder, registry } = createRecorder(options.version, options.meshProvider, {
     process: options.port !== undefined,

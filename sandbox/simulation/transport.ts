@@ -1,5 +1,6 @@
 // How does the engine reach the sandbox when time is virtual? In process, with faults drawn from the seed: requests refused before or after they took
 // effect, late, and watches cut. It must never invent an answer that an API server could not give.
+import { setMaxListeners } from "node:events";
 import type { Transport, TransportRequest, TransportResponse, TransportStream } from "../../engine/adapters/transport.ts";
 import type { ApiServer } from "../api/server.ts";
 import type { Clock, Random } from "../api/types.ts";
@@ -32,6 +33,8 @@ export class Network {
 
   /** One engine's way to the API; `alive` ends when its process is killed: what it sends from then on goes nowhere, and no answer comes. */
   transport(alive: AbortSignal): Transport {
+    // Each request on its way listens to it.
+    setMaxListeners(0, alive);
     return {
       request: (request) => this.request(request, alive),
       stream: (request) => this.stream(request, alive),
@@ -63,18 +66,18 @@ export class Network {
     await living(alive, request.signal);
     if (this.draws(this.faults.refused)) return { status: 500, lines: none() };
     const ended = new AbortController();
-    for (const signal of [alive, request.signal]) signal?.addEventListener("abort", () => ended.abort(), { once: true });
-    const answer = this.server.handle({ method: "GET", url: urlOf({ ...request }), headers: { accept: "application/json" }, signal: ended.signal });
+    const over = AbortSignal.any([alive, ended.signal, ...(request.signal === undefined ? [] : [request.signal])]);
+    const answer = this.server.handle({ method: "GET", url: urlOf({ ...request }), headers: { accept: "application/json" }, signal: over });
     if (typeof answer.body === "string") return { status: answer.status, lines: none() };
-    return { status: answer.status, lines: this.lines(answer.body, ended) };
+    return { status: answer.status, lines: this.lines(answer.body, ended, over) };
   }
 
-  private async *lines(body: AsyncIterable<string>, ended: AbortController): AsyncIterable<string> {
+  private async *lines(body: AsyncIterable<string>, ended: AbortController, over: AbortSignal): AsyncIterable<string> {
     for await (const chunk of body) {
       for (const line of chunk.split("\n")) {
         if (line === "") continue;
-        await this.pause(this.faults.watchLagMs * this.random(), ended.signal);
-        if (ended.signal.aborted) return;
+        await this.pause(this.faults.watchLagMs * this.random(), over);
+        if (over.aborted) return;
         yield line;
         if (!this.draws(this.faults.watchCut)) continue;
         ended.abort();

@@ -15,6 +15,22 @@ export interface RouteIntent {
   /** Percents, integers, sum 100. */
   primaryWeight: number;
   canaryWeight: number;
+  /** Whom the weights speak of: everybody, or only the users whom `spec.analysis.match` chooses while all others get the primary; everybody when absent. */
+  scope?: "all" | "matched";
+  /** The canary gets a copy of what the primary gets, and its answers are thrown away. */
+  mirror?: boolean;
+  /** Absent without session affinity. */
+  affinity?: Affinity;
+}
+
+/** Cookies as "name=value"; their attributes are in `spec.analysis.sessionAffinity`. */
+export interface Affinity {
+  /** Given with the canary's answers, and whoever sends it goes to the canary; absent while the canary has no weight. */
+  canary?: string;
+  /** The same for the primary, for one interval at a time. */
+  primary?: string;
+  /** Of the last run: browsers that still send it are told to forget it. */
+  expired?: string;
 }
 
 /** `key` is `plural.group/namespace/name`, for example "virtualservices.networking.istio.io/test/podinfo". */
@@ -24,7 +40,7 @@ export type FoundObjects = ReadonlyMap<string, KubeObject>;
 export type RouteReading =
   | { kind: "absent" }
   | { kind: "unknown"; why: string }
-  | { kind: "known"; primaryWeight: number; canaryWeight: number };
+  | { kind: "known"; primaryWeight: number; canaryWeight: number; scope?: "all" | "matched"; mirror?: boolean };
 
 export interface Router {
   name: string;

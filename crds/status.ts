@@ -42,6 +42,11 @@ const measurement = z.object({
 
 const outcome = z.enum(["Promoted", "RolledBack", "Inconclusive", "PromotionBlocked", "Superseded", "Withdrawn"]);
 
+/** How a run reaches users: by weight, all of the users that match, or all at once after a rehearsal. */
+export const STRATEGIES = ["canary", "ab-testing", "blue-green"] as const;
+/** Webhooks that hold a rollout for as long as they do not answer 2xx. */
+export const GATES = ["confirm-rollout", "confirm-traffic-increase", "confirm-promotion"] as const;
+
 export const canaryStatusSchema = z.object({
   phase: z.enum(PHASES).optional(),
   canaryWeight: percent.optional().describe("Percent of the traffic that the canary gets; 0 from Promoting on, as Flagger shows it"),
@@ -61,6 +66,8 @@ export const canaryStatusSchema = z.object({
     .object({
       primaryWeight: percent,
       canaryWeight: percent,
+      matched: z.boolean().optional().describe("The weights speak of the users whom spec.analysis.match chooses; all others get the primary"),
+      mirror: z.boolean().optional().describe("The canary gets a copy of the primary's traffic"),
       appliedAt: instant.optional().describe("When these weights were read back from the routing objects; absent until then"),
       drainUntil: instant.optional().describe("Before this instant no pod that carried traffic under the last route may go"),
     })
@@ -91,12 +98,15 @@ export const canaryStatusSchema = z.object({
       revision: z.string(),
       images,
       startedAt: instant,
-      step: z.int().min(0).describe("Rungs taken; 0 before the first weight"),
+      strategy: z.enum(STRATEGIES).optional(),
+      step: z.int().min(0).describe("Rungs or iterations begun; 0 before the first"),
       attempt: z.int().min(0).describe("Checks asked for at this rung"),
       nextCheckAt: instant.optional(),
       weightedAt: instant.optional().describe("When the run got its first weight: no measurement may look further back"),
       deadlineAt: instant.optional().describe("When the workload that is waited for must be ready"),
       holdingSince: instant.optional().describe("Since when checks gave no verdict"),
+      passed: z.boolean().optional().describe("The last check of this rung passed; only gates are waited for"),
+      haltedBy: z.enum(GATES).optional().describe("The closed gate that was announced last"),
       preRollout: z.enum(["Passed"]).optional(),
       postRollout: z.enum(["Pending", "Done"]).optional(),
       outcome: outcome.optional(),
@@ -124,6 +134,8 @@ export const canaryStatusSchema = z.object({
 });
 
 export type CanaryStatus = z.infer<typeof canaryStatusSchema>;
+export type Strategy = (typeof STRATEGIES)[number];
+export type Gate = (typeof GATES)[number];
 export type Phase = (typeof PHASES)[number];
 export type Condition = z.infer<typeof condition>;
 export type Measurement = z.infer<typeof measurement>;

@@ -28,7 +28,7 @@ export class Controller {
     instance: string,
   ) {
     this.queue = new WorkQueue(context.clock);
-    const asks = new Asks((key, ask, signal) => inquire(key, ask, context, signal), (key) => this.queue.add(key), context.log);
+    const asks = new Asks((key, ask, signal) => inquire(key, ask, context, signal), (key) => this.queue.add(key), context.log, context.clock);
     this.memory = new Memory(new Announcer(context.api, context.clock, context.log, instance), asks, new Drift());
   }
 

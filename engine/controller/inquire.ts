@@ -14,6 +14,7 @@ import type { Answer, Ask } from "../machine/types.ts";
 import type { Clock } from "../ports.ts";
 import type { Context } from "./context.ts";
 import { parseKey } from "./key.ts";
+import { pause } from "./pause.ts";
 
 const METRIC_TIMEOUT_MS = 5_000;
 const METRIC_BYTES_MAX = 1_000_000;
@@ -32,6 +33,7 @@ export async function inquire(keyText: string, ask: Ask, context: Context, signa
   if (parsed === undefined || !parsed.ok) return { verdict: "error", message: "the Canary cannot be read", measurements: [] };
   const { canary } = parsed;
   if (ask.kind === "hooks") return hooks(canary, ask.id, ask.type, context, signal);
+  if (ask.kind === "gate") return ask.type === "rollback" ? rollbackWanted(canary, ask.id, context, signal) : gate(canary, ask.id, ask.type, context, signal);
   const external = await hooks(canary, ask.id, "rollout", context, signal);
   if (external.verdict !== "pass") return external;
   return metrics(canary, context, signal);
@@ -77,12 +79,38 @@ async function read(metric: PlannedMetric, { http }: Context, signal: AbortSigna
 
 /** In list order; the first that does not open ends the list. */
 async function hooks(canary: Canary, id: string, type: string, context: Context, signal: AbortSignal): Promise<Answer> {
-  const wanted = (canary.spec.analysis?.webhooks ?? []).filter((webhook) => (webhook.type === undefined || webhook.type === "" ? "rollout" : webhook.type) === type);
-  for (const webhook of wanted) {
-    const answer = await call(webhook, payloadOf(canary, id, type, webhook), canary, context, signal);
-    if (answer.verdict !== "pass") return answer;
+  const group = canary.apiVersion.split("/")[0] ?? "";
+  const policy = settingsOf(group, canary.spec).onProviderError;
+  for (const webhook of typed(canary, type)) {
+    const { said, why } = await call(webhook, payloadOf(canary, id, type, webhook), context, signal);
+    if (said === "yes") continue;
+    // A hook that said no is a failure; one that did not answer, or whose gateway did, is unknown and counts as the policy has it.
+    const verdict: Verdict = said === "no" || policy === "fail" ? "fail" : policy === "pass" ? "pass" : "error";
+    if (verdict !== "pass") return { verdict, message: `webhook ${webhook.name}: ${why}`, measurements: [] };
   }
   return PASS;
+}
+
+/** Open only when every one of its webhooks says so itself: no policy opens a gate that did not answer. */
+async function gate(canary: Canary, id: string, type: string, context: Context, signal: AbortSignal): Promise<Answer> {
+  for (const webhook of typed(canary, type)) {
+    const { said, why } = await call(webhook, payloadOf(canary, id, type, webhook), context, signal);
+    if (said !== "yes") return { verdict: said === "no" ? "fail" : "error", message: `webhook ${webhook.name}: ${why}`, measurements: [] };
+  }
+  return PASS;
+}
+
+/** A pass means that a webhook asked for it; the first one that does is enough. */
+async function rollbackWanted(canary: Canary, id: string, context: Context, signal: AbortSignal): Promise<Answer> {
+  for (const webhook of typed(canary, "rollback")) {
+    const { said } = await call(webhook, payloadOf(canary, id, "rollback", webhook), context, signal);
+    if (said === "yes") return { ...PASS, message: `webhook ${webhook.name} asked for it` };
+  }
+  return { verdict: "fail", message: "no webhook asks for a rollback", measurements: [] };
+}
+
+function typed(canary: Canary, type: string): CanaryWebhook[] {
+  return (canary.spec.analysis?.webhooks ?? []).filter((webhook) => (webhook.type === undefined || webhook.type === "" ? "rollout" : webhook.type) === type);
 }
 
 function payloadOf(canary: Canary, id: string, type: string, webhook: CanaryWebhook): HookPayload {
@@ -101,38 +129,18 @@ function payloadOf(canary: Canary, id: string, type: string, webhook: CanaryWebh
   };
 }
 
-async function call(webhook: CanaryWebhook, payload: HookPayload, canary: Canary, context: Context, signal: AbortSignal): Promise<Answer> {
-  const { http, clock } = context;
+/** `unknown`: it did not answer, or only its gateway did. */
+async function call(webhook: CanaryWebhook, payload: HookPayload, { http, clock }: Context, signal: AbortSignal): Promise<{ said: "yes" | "no" | "unknown"; why: string }> {
   const request = hookRequest(webhook, payload);
   const timeoutMs = parseDuration(webhook.timeout ?? "") ?? HOOK_TIMEOUT_MS;
   for (let attempt = 0; ; attempt += 1) {
     const response = await http({ ...request, timeoutMs, maxBytes: HOOK_BYTES_MAX, insecureSkipVerify: webhook.disableTLS, signal });
     const outcome = response.ok ? hookOutcome(response.value) : { kind: "retry" as const, why: response.fault.message };
-    if (outcome.kind === "open") return PASS;
+    if (outcome.kind === "open") return { said: "yes", why: "" };
     if (outcome.kind === "retry" && attempt < (webhook.retries ?? 0) && !signal.aborted) {
       await pause(clock, retryDelayMs(attempt), signal);
       continue;
     }
-    const message = `webhook ${webhook.name}: ${outcome.why}`;
-    // A hook that said no is a failure, a failed test's 500 too; one that did not answer, or whose gateway did, is unknown and counts as the policy has it.
-    const said = response.ok && !UNANSWERED.has(response.value.status);
-    const group = canary.apiVersion.split("/")[0] ?? "";
-    const policy = settingsOf(group, canary.spec).onProviderError;
-    const verdict: Verdict = said || policy === "fail" ? "fail" : policy === "pass" ? "pass" : "error";
-    return { verdict, message, measurements: [] };
+    return { said: response.ok && !UNANSWERED.has(response.value.status) ? "no" : "unknown", why: outcome.why };
   }
-}
-
-function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(ms, () => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
-    });
-    const onAbort = (): void => {
-      cancel();
-      resolve();
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
 }

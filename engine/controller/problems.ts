@@ -85,17 +85,16 @@ function unsupported({ apiVersion, spec }: Canary): Problem[] {
   const found: [string, boolean, string][] = [
     ["spec.targetRef.kind", spec.targetRef.kind !== "Deployment", "only Deployments are rolled out"],
     ["spec.autoscalerRef", spec.autoscalerRef !== undefined, "autoscalers are not copied yet; remove it and scale the primary yourself"],
-    ["spec.analysis.iterations", (spec.analysis?.iterations ?? 0) > 0, "A/B and blue/green are not done yet; use stepWeight"],
     ["spec.analysis.alerts", (spec.analysis?.alerts?.length ?? 0) > 0, "alerts are not sent yet; watch the events"],
   ];
   const problems: Problem[] = found.filter(([, present]) => present).map(([path, , message]) => ({ reason: "Unsupported", path, message }));
   for (const [index, webhook] of (spec.analysis?.webhooks ?? []).entries()) {
-    if (["", "rollout", "pre-rollout", "post-rollout"].includes(webhook.type ?? "")) continue;
+    if (webhook.type !== "event") continue;
     problems.push({ reason: "Unsupported", path: `spec.analysis.webhooks[${index}].type`, message: `webhooks of type ${webhook.type} are not called yet; remove it` });
   }
-  const steps = spec.analysis?.stepWeight ?? spec.analysis?.stepWeights?.length ?? 0;
+  const steps = spec.analysis?.stepWeight ?? spec.analysis?.stepWeights?.length ?? spec.analysis?.iterations ?? 0;
   if (!flagger && spec.skipAnalysis !== true && steps === 0 && problems.length === 0) {
-    problems.push({ reason: "InvalidSpec", path: "spec.analysis", message: "names no step: set stepWeight or stepWeights" });
+    problems.push({ reason: "InvalidSpec", path: "spec.analysis", message: "names no step: set stepWeight, stepWeights or iterations" });
   }
   return problems;
 }

@@ -71,8 +71,9 @@ export function traffic(drawing: Drawing): { routes: KubeObject[]; apex: KubeObj
 }
 
 export function routeIntent({ canary, status, settings, world }: Pick<Drawing, "canary" | "status" | "settings" | "world">) {
-  const { primaryWeight, canaryWeight } = status.route ?? { primaryWeight: 100, canaryWeight: 0 };
-  return { namespace: world.namespace, apex: settings.apex, spec: canary.spec, primaryWeight, canaryWeight, owner: world.owner };
+  const { primaryWeight, canaryWeight, matched, mirror } = status.route ?? { primaryWeight: 100, canaryWeight: 0 };
+  const scope = matched === true ? ("matched" as const) : ("all" as const);
+  return { namespace: world.namespace, apex: settings.apex, spec: canary.spec, primaryWeight, canaryWeight, scope, mirror: mirror === true, owner: world.owner };
 }
 
 export function serviceIntent({ canary, settings, world, status }: Pick<Drawing, "canary" | "settings" | "world" | "status">): ServiceIntent | undefined {

@@ -46,7 +46,8 @@ const nothing: Applied = { kind: "done", writes: 0 };
 
 export function draw(context: Context, canary: Canary): Drawing {
   const group = canary.apiVersion.split("/")[0] ?? "";
-  const settings = settingsOf(group, canary.spec);
+  const provider = canary.spec.provider ?? context.options.meshProvider;
+  const settings = settingsOf(group, canary.spec, context.router(provider)?.can);
   const status = canary.status ?? {};
   const target = context.caches.get("deployments", canary.metadata.namespace ?? "", settings.target);
   const hashes = [status.primary?.revision, status.run?.revision, status.lastPromotedSpec, ...(target === undefined ? [] : [status.target?.revision])];
@@ -55,7 +56,7 @@ export function draw(context: Context, canary: Canary): Drawing {
     status,
     settings,
     world: worldOf(context, canary as unknown as KubeObject, canary.spec, settings, hashes),
-    provider: canary.spec.provider ?? context.options.meshProvider,
+    provider,
     epoch: context.leadership.epoch,
     includeLabelPrefixes: context.options.includeLabelPrefixes,
     version: (kind) => context.caches.resource(kind)?.version ?? "",
@@ -91,7 +92,7 @@ function decide(key: Key, drawing: Drawing, context: Context, memory: Memory): {
   const outdated = memory.outdatedCRD(text, nowMs);
   const problems = outdated === undefined ? problemsOf(context, drawing, rivalOf(context, key, canary, settings)) : [outdated];
   const selector = (world.target?.spec as { selector?: { matchLabels?: Record<string, string> } } | undefined)?.selector?.matchLabels;
-  const watched = status.phase === "Progressing" && selector !== undefined;
+  const watched = (status.phase === "Progressing" || status.phase === "WaitingPromotion") && selector !== undefined;
   if (!watched) context.pods.stop(text);
   const seen = observe(drawing, {
     nowMs,

@@ -1,4 +1,5 @@
-// Which weight comes next? The rungs of a weighted canary, and the step from any weight to the next rung.
+// Where does a run go next? The rungs of a weighted canary, the iterations of A/B and blue/green, and the step from wherever a run is to its next stage.
+import type { Settings } from "./settings.ts";
 
 export interface Ladder {
   stepWeight?: number;
@@ -31,4 +32,30 @@ export function ladder({ stepWeight = 0, stepWeights = [], maxWeight = 0 }: Ladd
  */
 export function nextRung(rungs: readonly number[], weight: number): number | undefined {
   return rungs.find((rung) => rung > weight);
+}
+
+/** What users get during one stage of a run. */
+export interface Stage {
+  canaryWeight: number;
+  /** The weight speaks of the users whom the manifest matches. */
+  matched: boolean;
+  mirror: boolean;
+  /** A/B and blue/green: checks begun, this one included; 0 otherwise. */
+  iterations: number;
+}
+
+/**
+ * The stage after `from`, or undefined when only promotion is left. Blue/green with two iterations: rehearsal 1, rehearsal 2, all traffic, promotion;
+ * A/B with two: matched users, matched users, promotion; stepWeight 50 with mirror: mirrored, 50, 100, promotion.
+ */
+export function nextStage({ strategy, iterations, matched, mirror, routed, rungs }: Settings, from: Stage): Stage | undefined {
+  const stage = { canaryWeight: 0, matched: false, mirror: false, iterations: 0 };
+  if (strategy === "canary") {
+    if (mirror && !from.mirror && from.canaryWeight === 0) return { ...stage, mirror: true };
+    const rung = nextRung(rungs, from.canaryWeight);
+    return rung === undefined ? undefined : { ...stage, matched, canaryWeight: rung };
+  }
+  const begun = from.iterations + 1;
+  if (begun <= iterations) return strategy === "ab-testing" ? { ...stage, canaryWeight: 100, matched, iterations: begun } : { ...stage, mirror, iterations: begun };
+  return strategy === "blue-green" && routed && from.canaryWeight === 0 ? { ...stage, canaryWeight: 100, iterations: from.iterations } : undefined;
 }

@@ -28,6 +28,11 @@ export function routeTo(canaryWeight: number): NonNullable<CanaryStatus["route"]
   return { primaryWeight: 100 - canaryWeight, canaryWeight };
 }
 
+/** All traffic to the primary, unless it is there already; a copy of it counts as traffic. */
+export function routeBack({ route }: CanaryStatus): Pick<CanaryStatus, "route"> {
+  return route !== undefined && (route.canaryWeight > 0 || route.mirror === true) ? { route: routeTo(0) } : {};
+}
+
 export function canaryWeightOf(status: CanaryStatus): number {
   return status.route?.canaryWeight ?? 0;
 }
@@ -74,6 +79,7 @@ export function startRun(at: Situation, target: TargetSeen): Pick<CanaryStatus, 
     revision: target.hash,
     images: target.images.slice(0, 32),
     startedAt: iso(seen.nowMs),
+    strategy: settings.strategy,
     step: 0,
     attempt: 0,
     deadlineAt: iso(seen.nowMs + settings.deadlineMs),

@@ -58,7 +58,7 @@ function held(at: Situation, problem: Problem): Move {
   const { status, seen } = at;
   const run = status.run;
   const target = seen.target;
-  if (status.phase === "Progressing" && run !== undefined && target !== undefined && target.hash === run.revision) {
+  if ((status.phase === "Progressing" || status.phase === "WaitingPromotion") && run !== undefined && target !== undefined && target.hash === run.revision) {
     const reason = unsafe(at, run, target);
     if (reason !== undefined) return { ...rollBack(at, "RolledBack", reason.reason, reason.message), problem };
   }

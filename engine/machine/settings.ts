@@ -1,6 +1,7 @@
 // What does the manifest ask for, with every default applied? The only place where defaults of the analysis live.
 import { GROUPS, type CanarySpec } from "../../crds/canary.ts";
 import { parseDuration } from "../../crds/durations.ts";
+import { GATES, type Gate, type Strategy } from "../../crds/status.ts";
 import { ladder } from "./ladder.ts";
 
 export type Policy = "hold" | "fail" | "pass";
@@ -13,6 +14,19 @@ export interface Settings {
   intervalMs: number;
   /** Failed checks that roll back. */
   threshold: number;
+  strategy: Strategy;
+  /** Checks of an A/B run, or of a blue/green run before its switch; 0 for a weighted canary. */
+  iterations: number;
+  /** Weights speak only of the users whom the manifest matches. */
+  matched: boolean;
+  /** Begin with a copy of the traffic. */
+  mirror: boolean;
+  /** The router can send users to the canary at all. Where it cannot, blue/green ends with the rehearsal. */
+  routed: boolean;
+  /** Gates that the manifest has a webhook for. */
+  gates: ReadonlySet<Gate>;
+  /** A webhook may ask for a rollback at any time. */
+  rollbackHook: boolean;
   /** Canary weights in rising order; the last one is the last before promotion. Empty with skipAnalysis. */
   rungs: readonly number[];
   /** Percent by which traffic returns to the primary per interval while promoting; 0 is all at once. */
@@ -34,10 +48,12 @@ export interface Settings {
 const SECOND = 1000;
 const FLAGGER_INTERVAL_FLOOR_MS = 10 * SECOND;
 const INTERVAL_FLOOR_MS = SECOND;
+const FLAGGER_REHEARSALS = 10;
 const DEFAULT_DRAIN_SECONDS = 10;
 const DEFAULT_MAX_HOLD_MS = 10 * 60 * SECOND;
 
-export function settingsOf(group: string, spec: CanarySpec): Settings {
+/** @param routes what the Canary's router can do; everything when it is not known */
+export function settingsOf(group: string, spec: CanarySpec, routes: { weights: boolean } = { weights: true }): Settings {
   const flagger = group === GROUPS.flagger.group;
   const analysis = spec.analysis;
   const target = spec.targetRef.name;
@@ -45,12 +61,24 @@ export function settingsOf(group: string, spec: CanarySpec): Settings {
   const intervalMs = Math.max(parseDuration(analysis?.interval ?? "60s") ?? 60 * SECOND, flagger ? FLAGGER_INTERVAL_FLOOR_MS : INTERVAL_FLOOR_MS);
   // Flagger has one answer to silence and to an outage: a failed check. Its manifests keep it.
   const policy: Policy = flagger ? "fail" : "hold";
+  const hooks = new Set(analysis?.webhooks?.map((webhook) => webhook.type));
+  // Flagger rehearses ten times where nothing can be weighted; manifests of its group keep that.
+  const iterations = analysis?.iterations ?? 0;
+  const matched = routes.weights && (analysis?.match?.length ?? 0) > 0;
+  const rehearsals = iterations > 0 ? iterations : flagger && !routes.weights ? FLAGGER_REHEARSALS : 0;
   return {
     target,
     primary: `${target}-primary`,
     apex: spec.service?.name ?? target,
     intervalMs,
     threshold: analysis?.threshold !== undefined && analysis.threshold > 0 ? analysis.threshold : 1,
+    strategy: rehearsals === 0 ? "canary" : matched ? "ab-testing" : "blue-green",
+    matched,
+    iterations: rehearsals,
+    mirror: analysis?.mirror === true && routes.weights,
+    routed: routes.weights,
+    gates: new Set(GATES.filter((gate) => hooks.has(gate))),
+    rollbackHook: hooks.has("rollback"),
     rungs: skipAnalysis ? [] : ladder(analysis ?? {}),
     promotionStep: analysis?.stepWeightPromotion ?? 0,
     deadlineMs: (spec.progressDeadlineSeconds ?? 600) * SECOND,

@@ -1,7 +1,7 @@
 // The words of the state machine: what a pass has seen, what it asks for, and what it decided. No behaviour.
 import type { CanarySpec } from "../../crds/canary.ts";
 import type { Problem } from "../../crds/problem.ts";
-import type { CanaryStatus, Measurement, Verdict } from "../../crds/status.ts";
+import type { CanaryStatus, Gate, Measurement, Verdict } from "../../crds/status.ts";
 import type { KubeMeta } from "../ports.ts";
 import type { Settings } from "./settings.ts";
 
@@ -58,8 +58,11 @@ export interface Observation {
 
 export type HookType = "pre-rollout" | "post-rollout";
 
-/** Something to be asked of the outside while no pass waits for it. Asking twice with one id is asking once. */
-export type Ask = { id: string; kind: "check" } | { id: string; kind: "hooks"; type: HookType };
+/**
+ * Something to be asked of the outside while no pass waits for it. Asking twice with one id is asking once. A `gate` is asked again every `everyMs` for
+ * as long as it is not answered with a pass: of a gate that means open, of the rollback hook that it wants the run rolled back.
+ */
+export type Ask = { id: string; kind: "check" } | { id: string; kind: "hooks"; type: HookType } | { id: string; kind: "gate"; type: Gate | "rollback"; everyMs: number };
 
 export interface Answer {
   verdict: Verdict;

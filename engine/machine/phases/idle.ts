@@ -1,7 +1,9 @@
 // Initialized, Succeeded and Failed: bring pods to rest behind the last route, tell the post-rollout hooks, and wait for a new revision.
-import { confirmRoute, iso, judged, move, named, normal, routeTo, startRun, stay } from "../moves.ts";
+import { gated, rollbackWanted } from "../gates.ts";
+import { confirmRoute, iso, judged, move, named, normal, routeTo, startRun, stay, warning } from "../moves.ts";
 import type { Move, Situation, TargetSeen } from "../types.ts";
 import { isNewRevision } from "../revisions.ts";
+import { rollBack } from "./rollback.ts";
 
 export function idle(at: Situation): Move {
   return hooks(at) ?? (blocked(at) ? blockedPromotion(at) : resting(at));
@@ -49,6 +51,7 @@ function resting(at: Situation): Move {
   }
   if (target === undefined) return gone(at);
   if (isNewRevision(status, target)) return begin(at, target);
+  if (status.phase === "Waiting") return approvedNothing(at, target);
   if (target.hash === status.lastPromotedSpec && status.lastAppliedSpec !== status.lastPromotedSpec) {
     const notice = normal("Reverted", `${named(at, settings.target)} is back at the promoted revision ${target.hash}`);
     return move(at, { phase: "Succeeded", lastAppliedSpec: target.hash, target: judged(at, target) }, "target reverted to the promoted revision", notice);
@@ -72,13 +75,39 @@ function gone(at: Situation): Move {
 }
 
 function begin(at: Situation, target: TargetSeen): Move {
+  const { status, settings } = at;
+  const place = `${target.hash}-${(status.counters?.runs ?? 0) + 1}`;
+  const wanted = rollbackWanted(at, place);
+  if (status.phase === "Waiting" && wanted.why !== undefined) return refuse(at, target, wanted.why);
+  const gate = gated(at, place, settings.gates.has("confirm-rollout") ? ["confirm-rollout"] : []);
+  const asks = status.phase === "Waiting" ? [...gate.asks, ...wanted.asks] : gate.asks;
+  if (!gate.open) {
+    if (gate.closed === undefined || status.phase === "Waiting") return stay(at, "waiting for confirm-rollout", "on-change", asks);
+    const notice = warning("WaitingForApproval", `Halt ${named(at, at.canary.metadata.name)} advancement waiting for approval: ${gate.closed.message}`);
+    return { ...move(at, { phase: "Waiting", canaryWeight: 0 }, `confirm-rollout is closed: ${gate.closed.message}`, notice), asks };
+  }
   const started = startRun(at, target);
   return move(
     at,
     { phase: "Progressing", ...started, target: judged(at, target, { scale: "Up", paused: false }) },
     `new revision ${target.hash}`,
-    normal("Progressing", `New revision detected! Scaling up ${named(at, at.settings.target)}`),
+    normal("Progressing", `New revision detected! Scaling up ${named(at, settings.target)}`),
   );
+}
+
+/** A revision that is turned away before it got a pod; it is not tried again by itself. */
+function refuse(at: Situation, target: TargetSeen, why: string): Move {
+  const begun = { ...at, status: { ...at.status, ...startRun(at, target), target: judged(at, target) } };
+  return rollBack(begun, "RolledBack", "RollbackHook", why);
+}
+
+/** Nothing is left to approve: the target was put back to a revision whose verdict is known. */
+function approvedNothing(at: Situation, target: TargetSeen): Move {
+  const { status, settings } = at;
+  const promoted = target.hash === status.lastPromotedSpec;
+  const phase = !promoted ? "Failed" : (status.history ?? []).length === 0 ? "Initialized" : "Succeeded";
+  const notice = normal("Withdrawn", `${named(at, settings.target)} is back at revision ${target.hash}: nothing waits for approval any more`);
+  return move(at, { phase, lastAppliedSpec: target.hash, target: judged(at, target) }, "nothing to approve any more", notice);
 }
 
 function hooks(at: Situation): Move | undefined {

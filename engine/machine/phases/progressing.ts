@@ -1,12 +1,13 @@
 // The run itself: readiness, then rung after rung with one check each, until promotion or rollback.
 // Leaving (new revision, rollback) is looked at before going on, and going on needs proof each time.
-import { canaryWeightOf, confirmRoute, instant, iso, judged, move, named, normal, routeTo, startRun, stay, warning, endRun } from "../moves.ts";
-import { nextRung } from "../ladder.ts";
+import { canaryWeightOf, confirmRoute, instant, iso, judged, move, named, normal, routeBack, routeTo, startRun, stay, warning, endRun } from "../moves.ts";
+import { gated, gatesBefore, rollbackWanted, type Gated } from "../gates.ts";
+import { nextStage, type Stage } from "../ladder.ts";
 import { promote } from "./promoting.ts";
 import { rollBack } from "./rollback.ts";
 import { unsafe } from "../safety.ts";
 import type { Run } from "../../../crds/status.ts";
-import type { Answer, Ask, Move, Situation, TargetSeen } from "../types.ts";
+import type { Answer, Ask, Move, Situation, TargetSeen, Wake } from "../types.ts";
 
 export function progressing(at: Situation): Move {
   const { status, seen } = at;
@@ -14,11 +15,14 @@ export function progressing(at: Situation): Move {
   const target = seen.target;
   if (run === undefined) return stay(at, "no run to go on with");
   if (target === undefined) return rollBack(at, "RolledBack", "TargetMissing", `${named(at, at.settings.target)} was deleted during the run`);
-  const changed = followTarget(at, run, target);
+  const changed = followTarget(at, run, target) ?? followStrategy(at, run, target);
   if (changed !== undefined) return changed;
   const reason = unsafe(at, run, target);
   if (reason !== undefined) return rollBack(at, "RolledBack", reason.reason, reason.message);
-  return prepared(at, run, target) ?? climb(at, run, target);
+  const wanted = rollbackWanted(at, run.id);
+  if (wanted.why !== undefined) return rollBack(at, "RolledBack", "RollbackHook", wanted.why);
+  const decided = prepared(at, run, target) ?? climb(at, run, target);
+  return { ...decided, asks: [...decided.asks, ...wanted.asks] };
 }
 
 /** A newer revision restarts the run from weight 0; the promoted one, put back by its owner, ends it. */
@@ -29,17 +33,27 @@ function followTarget(at: Situation, run: Run, target: TargetSeen): Move | undef
     const same = known?.generation === target.generation && known.uid === target.uid && (target.replicas === 0 || known.replicas === target.replicas);
     return same ? undefined : move(at, { target: judged(at, target) }, "target edited, same revision");
   }
-  const off = status.route !== undefined && status.route.canaryWeight > 0 ? { route: routeTo(0) } : {};
   if (target.hash === status.lastPromotedSpec) {
     const ended = endRun(at, "Withdrawn", "Reverted");
     const notice = normal("Withdrawn", `${named(at, settings.target)} is back at the promoted revision: the run of ${run.revision} is withdrawn`);
     const known = judged(at, target, { scale: "Up", paused: status.target?.paused ?? false });
-    return move(at, { phase: "Succeeded", canaryWeight: 0, ...off, ...ended, lastAppliedSpec: target.hash, target: known }, "run withdrawn", notice);
+    return move(at, { phase: "Succeeded", canaryWeight: 0, ...routeBack(status), ...ended, lastAppliedSpec: target.hash, target: known }, "run withdrawn", notice);
   }
-  const { history } = endRun(at, "Superseded", `by revision ${target.hash}`);
-  const notice = normal("Restarting", `New revision detected! Restarting analysis for ${named(at, settings.target)}`);
+  return restart(at, target, `by revision ${target.hash}`, `New revision detected! Restarting analysis for ${named(at, settings.target)}`);
+}
+
+/** An edit from one strategy to another must not show everybody what was meant for a few: the run begins again, from no traffic at all. */
+function followStrategy(at: Situation, run: Run, target: TargetSeen): Move | undefined {
+  const { strategy } = at.settings;
+  if (run.strategy === undefined || run.strategy === strategy || at.settings.skipAnalysis) return undefined;
+  return restart(at, target, `by strategy ${strategy}`, `The strategy is ${strategy} now. Restarting analysis for ${named(at, at.settings.target)}`);
+}
+
+function restart(at: Situation, target: TargetSeen, why: string, message: string): Move {
+  const { history } = endRun(at, "Superseded", why);
   // Still paused: the pods of the old revision stay as they are until the route that leads to them is gone and drained.
-  return move(at, { ...startRun(at, target), history, ...off, target: judged(at, target, { scale: "Up" }) }, `newer revision ${target.hash}: the run starts again`, notice);
+  const changes = { phase: "Progressing" as const, ...startRun(at, target), history, ...routeBack(at.status), target: judged(at, target, { scale: "Up" }) };
+  return move(at, changes, `superseded ${why}: the run starts again`, normal("Restarting", message));
 }
 
 /** What must hold before any rung. Waits carry the deadline; a change of the world wakes the key earlier. */
@@ -60,16 +74,16 @@ function prepared(at: Situation, run: Run, target: TargetSeen): Move | undefined
   if (primary === undefined) return stay(at, `${settings.primary} is missing`);
   if (!primary.readiness.ready) return stay(at, primary.readiness.why);
   // A deadline left over would end the run at the first pod that goes unready later.
-  if (run.deadlineAt !== undefined && weight > 0) return move(at, { run: { ...run, deadlineAt: undefined } }, "target is ready");
+  if (run.deadlineAt !== undefined && run.step > 0) return move(at, { run: { ...run, deadlineAt: undefined } }, "target is ready");
   const top = settings.rungs.at(-1) ?? 0;
-  if (weight > top && !settings.skipAnalysis) return move(at, { canaryWeight: top, route: routeTo(top) }, `maximum weight lowered to ${top}`);
+  if (settings.strategy === "canary" && weight > top && !settings.skipAnalysis) return move(at, { canaryWeight: top, route: routeTo(top) }, `maximum weight lowered to ${top}`);
   return undefined;
 }
 
 function climb(at: Situation, run: Run, target: TargetSeen): Move {
-  const { status, settings } = at;
+  const { settings } = at;
   if (settings.skipAnalysis) return promote(at, run, target, "Canary analysis skipped");
-  if (canaryWeightOf(status) === 0) return firstRung(at, run, target);
+  if (run.step === 0) return firstRung(at, run, target);
   const unconfirmed = confirmRoute(at, false);
   if (unconfirmed !== undefined) return unconfirmed;
   return check(at, run, target);
@@ -87,9 +101,12 @@ function firstRung(at: Situation, run: Run, target: TargetSeen): Move {
     if (answer.verdict !== "pass") return notPassed(at, run, answer, "pre-rollout check", seen.nowMs);
     return move(at, { run: { ...run, preRollout: "Passed", nextCheckAt: undefined } }, "pre-rollout checks passed", normal("PreRollout", "Pre-rollout check passed"));
   }
-  const weight = nextRung(settings.rungs, 0);
-  if (weight === undefined) return stay(at, "the analysis names no step");
-  const advanced = advance(at, run, target, weight);
+  const from = stageOf(at);
+  const to = nextStage(settings, from);
+  if (to === undefined) return stay(at, "the analysis names no step");
+  const held = gated(at, `${run.id}/0`, gatesBefore(at, from, to));
+  if (!held.open) return halted(at, run, held, "on-change");
+  const advanced = advance(at, run, target, to);
   return { ...advanced, notices: [normal("AnalysisStarted", `Starting canary analysis for ${named(at, settings.target)}`), ...advanced.notices] };
 }
 
@@ -99,36 +116,73 @@ function firstRung(at: Situation, run: Run, target: TargetSeen): Move {
  */
 function check(at: Situation, run: Run, target: TargetSeen): Move {
   const { status, seen, settings } = at;
+  const from = stageOf(at);
+  const to = nextStage(settings, from);
+  const gates = gated(at, `${run.id}/${run.step}`, gatesBefore(at, from, to));
+  if (run.passed === true && gates.open) return goOn(at, run, target, to);
   const applied = instant(status.route?.appliedAt);
   const due = run.nextCheckAt === undefined ? applied + settings.intervalMs : instant(run.nextCheckAt);
-  if (seen.nowMs < due) return stay(at, "next check", { atMs: due });
+  // Checks go on while a gate is closed, so that it opens on a canary that is good now and not on one that was.
+  if (seen.nowMs < due) return run.passed === true ? halted(at, run, gates, { atMs: due }) : stay(at, "next check", { atMs: due });
   const ask: Ask = { id: `${run.id}/${run.step}/${run.attempt}`, kind: "check" };
   const answer = seen.answers.get(ask.id);
-  if (answer === undefined) return stay(at, "checking", "on-change", [ask]);
+  if (answer === undefined) return stay(at, "checking", "on-change", run.passed === true ? [ask, ...gates.asks] : [ask]);
   if (answer.verdict !== "pass") return notPassed(at, run, answer, "check", due);
   const passed: Run = { ...run, measurements: answer.measurements.slice(0, 32), holdingSince: undefined };
-  const next = nextRung(settings.rungs, canaryWeightOf(status));
-  return next === undefined ? promote(at, passed, target, "Canary analysis completed") : advance(at, passed, target, next);
+  if (gates.asks.length === 0) return goOn(at, passed, target, to);
+  return { ...move(at, { run: { ...passed, passed: true, attempt: run.attempt + 1, nextCheckAt: iso(again(at, due)) } }, "check passed, waiting for gates"), asks: gates.asks };
 }
 
-function advance(at: Situation, run: Run, target: TargetSeen, weight: number): Move {
-  const notice = normal("Advanced", `Advance ${named(at, at.canary.metadata.name)} canary weight ${weight}`);
-  const climbed: Run = { ...run, step: run.step + 1, attempt: 0, nextCheckAt: undefined, holdingSince: undefined, deadlineAt: undefined, weightedAt: run.weightedAt ?? iso(at.seen.nowMs) };
-  // Paused together with its first weight: an image bumped from here on must not reach users before its own run.
-  const kept = judged(at, target, { paused: true, scale: "Up" });
-  return move(at, { canaryWeight: weight, route: routeTo(weight), run: climbed, target: kept }, `advance to ${weight}%`, notice);
+function goOn(at: Situation, run: Run, target: TargetSeen, to: Stage | undefined): Move {
+  return to === undefined ? promote(at, run, target, "Canary analysis completed") : advance(at, run, target, to);
+}
+
+/** A gate that said no is announced once; one that has not answered yet is only waited for. */
+function halted(at: Situation, run: Run, { asks, closed }: Gated, wake: Wake): Move {
+  if (closed === undefined || closed.gate === run.haltedBy) return stay(at, closed === undefined ? "waiting for gates" : `waiting for ${closed.gate}`, wake, asks);
+  const name = named(at, at.canary.metadata.name);
+  const notice = warning("WaitingForApproval", `Halt ${name} advancement waiting for ${closed.gate === "confirm-promotion" ? "promotion approval" : "traffic increase approval"}: ${closed.message}`);
+  const phase = closed.gate === "confirm-promotion" ? { phase: "WaitingPromotion" as const } : {};
+  return { ...move(at, { ...phase, run: { ...run, haltedBy: closed.gate } }, `${closed.gate} is closed: ${closed.message}`, notice), asks };
+}
+
+function advance(at: Situation, run: Run, target: TargetSeen, to: Stage): Move {
+  const { settings, seen } = at;
+  const notice = normal("Advanced", advanceMessage(at, to));
+  const reset = { attempt: 0, nextCheckAt: undefined, holdingSince: undefined, deadlineAt: undefined, passed: undefined, haltedBy: undefined };
+  const climbed: Run = { ...run, ...reset, step: run.step + 1, weightedAt: run.weightedAt ?? iso(seen.nowMs) };
+  // Paused together with its first users: an image bumped from here on must not reach them before its own run.
+  const kept = judged(at, target, { paused: to.canaryWeight > 0, scale: "Up" });
+  const route = { ...routeTo(to.canaryWeight), ...(to.matched ? { matched: true } : {}), ...(to.mirror ? { mirror: true } : {}) };
+  // As in Flagger, the column speaks of weighted canaries alone; iterations have their own.
+  const shown = { phase: "Progressing" as const, canaryWeight: settings.strategy === "canary" ? to.canaryWeight : 0, iterations: to.iterations };
+  return move(at, { ...shown, route, run: climbed, target: kept }, notice.message, notice);
+}
+
+function advanceMessage(at: Situation, to: Stage): string {
+  const name = named(at, at.canary.metadata.name);
+  if (at.settings.strategy === "canary") return to.mirror ? `Starting traffic mirroring for ${name}` : `Advance ${name} canary weight ${to.canaryWeight}`;
+  if (to.iterations > (at.status.iterations ?? 0)) return `Advance ${name} canary iteration ${to.iterations}/${at.settings.iterations}`;
+  return at.status.route?.mirror === true ? "Stop traffic mirroring and route all traffic to canary" : "Routing all traffic to canary";
+}
+
+function stageOf({ status }: Situation): Stage {
+  return { canaryWeight: canaryWeightOf(status), matched: status.route?.matched === true, mirror: status.route?.mirror === true, iterations: status.iterations ?? 0 };
+}
+
+/** On the grid of the check that was due, so that a slow answer does not stretch the interval. */
+function again({ seen, settings }: Situation, due: number): number {
+  const late = Math.max(seen.nowMs - due, 0);
+  return seen.nowMs + settings.intervalMs - (late % settings.intervalMs);
 }
 
 /** A check that did not pass: a failure counts, anything else holds the weight until `maxHold` is over. */
 function notPassed(at: Situation, run: Run, answer: Answer, what: string, due: number): Move {
   const { status, seen, settings } = at;
-  // On the grid of the check that was due, so that a slow answer does not stretch the interval.
-  const late = Math.max(seen.nowMs - due, 0);
-  const again = iso(seen.nowMs + settings.intervalMs - (late % settings.intervalMs));
-  const tried: Run = { ...run, attempt: run.attempt + 1, nextCheckAt: again, measurements: answer.measurements.slice(0, 32) };
+  const tried: Run = { ...run, attempt: run.attempt + 1, nextCheckAt: iso(again(at, due)), passed: undefined, haltedBy: undefined, measurements: answer.measurements.slice(0, 32) };
   if (answer.verdict === "fail") {
     const failedChecks = (status.failedChecks ?? 0) + 1;
-    const failed = { ...at, status: { ...status, failedChecks, run: { ...tried, holdingSince: undefined } } };
+    const failed = { ...at, status: { ...status, phase: "Progressing" as const, failedChecks, run: { ...tried, holdingSince: undefined } } };
     if (failedChecks >= settings.threshold) {
       return rollBack(failed, "RolledBack", "ChecksFailed", `failed checks threshold reached ${failedChecks}: ${answer.message}`);
     }
@@ -142,5 +196,5 @@ function notPassed(at: Situation, run: Run, answer: Answer, what: string, due: n
   }
   const notice = warning(answer.verdict === "error" ? "CheckError" : "CheckInconclusive", `Hold ${named(at, at.canary.metadata.name)}: ${answer.message}`);
   // Announced once per hold: a provider that is down for an hour is one message, not sixty.
-  return move(at, { run: { ...tried, holdingSince: since } }, `holding: ${answer.message}`, ...(run.holdingSince === undefined ? [notice] : []));
+  return move(at, { phase: "Progressing", run: { ...tried, holdingSince: since } }, `holding: ${answer.message}`, ...(run.holdingSince === undefined ? [notice] : []));
 }

@@ -55,7 +55,7 @@ function shiftBack(at: Situation, run: Run, weight: number): Move {
   }
   const notice = normal("Advanced", `Advance ${named(at, at.canary.metadata.name)} primary weight ${100 - left}`);
   const stepped: Run = { ...run, deadlineAt: iso(seen.nowMs + settings.deadlineMs), nextCheckAt: iso(seen.nowMs + settings.intervalMs) };
-  return move(at, { route: routeTo(left), run: stepped }, `primary weight ${100 - left}`, notice);
+  return move(at, { route: { ...routeTo(left), ...(status.route?.matched === true ? { matched: true } : {}) }, run: stepped }, `primary weight ${100 - left}`, notice);
 }
 
 /** The primary missed its deadline: the analysed revision goes on serving from the target, which is healthy, and nothing is scaled down. */

@@ -1,6 +1,6 @@
 // The way back: weight 0 first, and pods only when that was seen and drained. Needs nothing but a primary with available pods.
 import type { RunOutcome } from "../../../crds/status.ts";
-import { canaryWeightOf, endRun, move, named, routeTo, stay, warning } from "../moves.ts";
+import { canaryWeightOf, endRun, move, named, routeBack, stay, warning } from "../moves.ts";
 import type { Move, Situation } from "../types.ts";
 
 /**
@@ -18,11 +18,10 @@ export function rollBack(at: Situation, outcome: RunOutcome, reason: string, mes
     };
     return { ...stay(at, problem.message), problem };
   }
-  const off = weight > 0 ? { route: routeTo(0) } : {};
   const name = named(at, at.canary.metadata.name);
   return move(
     at,
-    { phase: "Failed", canaryWeight: 0, iterations: 0, ...off, ...endRun(at, outcome, reason) },
+    { phase: "Failed", canaryWeight: 0, iterations: 0, ...routeBack(status), ...endRun(at, outcome, reason) },
     `rolling back: ${message}`,
     warning("RollingBack", `Rolling back ${name}: ${message}`),
     warning(outcome === "Inconclusive" ? "Inconclusive" : "Failed", `Canary failed! Scaling down ${name}`),

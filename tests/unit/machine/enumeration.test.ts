@@ -7,7 +7,15 @@ import { broken } from "../../../engine/machine/invariants.ts";
 import { next } from "../../../engine/machine/next.ts";
 import { settingsOf } from "../../../engine/machine/settings.ts";
 import type { Answer, CanaryView, Observation, PrimarySeen, TargetSeen, TrafficSeen } from "../../../engine/machine/types.ts";
-import { down, fail, initialized, noData, pass, SECOND, SimulatedWorld, spec } from "./simulated.ts";
+import { down, fail, initialized, noData, pass, SECOND, SimulatedWorld, spec, T0 } from "./simulated.ts";
+
+const unweighted = { stepWeight: undefined, maxWeight: undefined };
+const webhooks = ["confirm-rollout", "confirm-traffic-increase", "confirm-promotion", "rollback"].map((type) => ({ name: type, type, url: "http://gate" }));
+const STRATEGIES = [
+  { ...unweighted, iterations: 2, match: [{ headers: { "x-user": { exact: "tester" } } }] },
+  { ...unweighted, iterations: 2, mirror: true, webhooks },
+  { stepWeight: 25, mirror: true, webhooks },
+];
 
 interface Left {
   status: CanaryStatus;
@@ -21,7 +29,7 @@ function lives(): Left[] {
   const kept = new Map<string, Left>();
   const watch = (world: SimulatedWorld): SimulatedWorld => {
     const keep = (): void => {
-      const key = JSON.stringify([world.status.phase, world.status.route?.canaryWeight, world.status.route?.appliedAt !== undefined, world.status.target?.scale, world.status.target?.paused, world.status.run?.outcome, world.status.failedChecks]);
+      const key = JSON.stringify([world.status.phase, world.status.route?.canaryWeight, world.status.route?.appliedAt !== undefined, world.status.target?.scale, world.status.target?.paused, world.status.run?.outcome, world.status.failedChecks, world.status.iterations, world.status.route?.matched, world.status.route?.mirror, world.status.run?.passed, world.status.run?.haltedBy]);
       if (!kept.has(key)) kept.set(key, { status: world.status, nowMs: world.nowMs, target: world.target, primary: world.primary });
     };
     keep();
@@ -55,6 +63,13 @@ function lives(): Left[] {
   blocked.push("v2");
   blocked.at(480, () => (blocked.primaryStarts = false));
   watch(blocked);
+  for (const analysis of STRATEGIES) {
+    const world = initialized(spec({}, analysis));
+    world.answer = (ask) => (ask.kind === "gate" ? (ask.type === "rollback" || world.nowMs < T0 + (ask.type === "confirm-promotion" ? 5000 : 1200) * SECOND ? fail : pass) : pass);
+    world.push("v2");
+    watch(world);
+    world.run(9000);
+  }
   return [{ status: {}, nowMs: fresh.nowMs, target: fresh.target, primary: undefined }, ...kept.values()];
 }
 
@@ -86,13 +101,13 @@ function primaries(left: Left): (PrimarySeen | undefined)[] {
 const TRAFFIC: TrafficSeen[] = [{ kind: "applied" }, { kind: "differs", why: "edited" }, { kind: "unknown", why: "mangled" }];
 const ANSWERS: (Answer | undefined)[] = [undefined, pass, fail, noData, down];
 const LATER_MS = [0, 3600 * SECOND];
-const MANIFESTS = [spec(), spec({ suspend: true }), spec({ skipAnalysis: true }), spec({}, { threshold: 1, maxWeight: 20 })];
+const MANIFESTS = [spec(), spec({ suspend: true }), spec({ skipAnalysis: true }), spec({}, { threshold: 1, maxWeight: 20 }), ...STRATEGIES.map((analysis) => spec({}, analysis))];
 
 describe("every status against every look of the world", () => {
   const all = lives();
 
   test("there are enough of them", () => {
-    expect(new Set(all.map((left) => left.status.phase))).toEqual(new Set([undefined, "Initializing", "Initialized", "Progressing", "Promoting", "Finalising", "Succeeded", "Failed"]));
+    expect(new Set(all.map((left) => left.status.phase))).toEqual(new Set([undefined, "Initializing", "Initialized", "Waiting", "Progressing", "WaitingPromotion", "Promoting", "Finalising", "Succeeded", "Failed"]));
     expect(all.length).toBeGreaterThan(30);
   });
 

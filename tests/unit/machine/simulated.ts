@@ -43,6 +43,8 @@ export class SimulatedWorld {
   deleting = false;
   private readonly stored = new Set<string>();
   private readonly answers = new Map<string, Answer>();
+  /** Gates that said no, and when they are asked again. */
+  private readonly polls = new Map<string, number>();
   private asked = 0;
   private shown = "";
   private steps = 0;
@@ -73,7 +75,7 @@ export class SimulatedWorld {
       if (this.steps > 20_000) throw new Error(`no rest after ${this.steps} steps: ${this.whys.slice(-5).join(" | ")}`);
       if (this.step()) continue;
       const due = this.events.map((event) => event.atMs).sort((a, b) => a - b)[0];
-      const nextMs = Math.min(due ?? Infinity, this.wakeMs ?? Infinity);
+      const nextMs = Math.min(due ?? Infinity, this.wakeMs ?? Infinity, ...this.polls.values());
       if (nextMs === Infinity || nextMs > until) {
         if (seconds !== undefined) this.nowMs = Math.max(this.nowMs, until);
         return this;
@@ -154,14 +156,17 @@ export class SimulatedWorld {
   private reply(asks: readonly Ask[]): boolean {
     const wanted = new Set(asks.map((ask) => ask.id));
     for (const id of this.answers.keys()) if (!wanted.has(id)) this.answers.delete(id);
+    for (const id of this.polls.keys()) if (!wanted.has(id)) this.polls.delete(id);
     let answered = false;
     for (const ask of asks) {
-      if (this.answers.has(ask.id)) continue;
+      if (this.answers.has(ask.id) && this.nowMs < (this.polls.get(ask.id) ?? Infinity)) continue;
       this.asked += 1;
       const answer = this.answer(ask, this.asked);
       if (answer === undefined) continue;
+      if (ask.kind === "gate" && answer.verdict !== "pass") this.polls.set(ask.id, this.nowMs + ask.everyMs);
+      else this.polls.delete(ask.id);
+      answered = answered || this.answers.get(ask.id) !== answer;
       this.answers.set(ask.id, answer);
-      answered = true;
     }
     return answered;
   }

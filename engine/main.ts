@@ -69,6 +69,7 @@ interface ControllerFlags {
   port: number;
   logLevel: Level;
   includeLabelPrefix: string[];
+  eventWebhook?: string;
 }
 
 program
@@ -87,6 +88,7 @@ program
   .addOption(option("--port <number>", "port of /metrics, /healthz and /readyz; 0 takes a free one").argParser(whole(0, 65535)).default(8080))
   .addOption(option("--log-level <level>", "least level that is logged").choices(LEVELS).default("info"))
   .addOption(option("--include-label-prefix <prefixes>", "labels of the target that its primary gets, by prefix; * is all").argParser(words).default([]))
+  .addOption(option("--event-webhook <url>", "hears of every decision about Canaries that have no webhook of type event").argParser(url))
   .action(async (flags: ControllerFlags) => {
     const log = createLog(flags.logLevel);
     const signal = interrupted();
@@ -107,6 +109,7 @@ program
       metricsServer: flags.metricsServer,
       meshProvider: flags.meshProvider,
       includeLabelPrefixes: flags.includeLabelPrefix,
+      eventWebhook: flags.eventWebhook,
       namespaces: flags.watchNamespaces,
       gatewayNamespaces: flags.gatewayNamespaces,
       lease: flags.leaderElect ? { namespace: flags.leaseNamespace ?? ownNamespace(), name: flags.leaseName } : undefined,

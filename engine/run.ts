@@ -28,6 +28,7 @@ export interface EngineOptions {
   metricsServer: string;
   meshProvider: string;
   includeLabelPrefixes: readonly string[];
+  eventWebhook?: string;
   /** Empty watches all. */
   namespaces: readonly string[];
   /** Where Gateways are looked for beside the watched namespaces; all where all are watched. */
@@ -71,7 +72,7 @@ export async function runEngine(options: EngineOptions): Promise<void> {
   const start = (leadership: Leadership): void => {
     const context: Context = {
       api, caches, pods, leadership, clock, log, recorder, router: routerFor, http: options.http ?? createHttp(), next: options.next ?? machine, groups: options.groups,
-      options: { metricsServer: options.metricsServer, meshProvider: options.meshProvider, includeLabelPrefixes: options.includeLabelPrefixes },
+      options: { metricsServer: options.metricsServer, meshProvider: options.meshProvider, includeLabelPrefixes: options.includeLabelPrefixes, eventWebhook: options.eventWebhook },
     };
     controller = new Controller(context, instance);
     recorder.leading(true);

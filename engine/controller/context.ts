@@ -37,6 +37,8 @@ export interface Options {
   metricsServer: string;
   meshProvider: string;
   includeLabelPrefixes: readonly string[];
+  /** Hears of every decision about Canaries that have no event hook of their own. */
+  eventWebhook: string | undefined;
 }
 
 export interface Context {

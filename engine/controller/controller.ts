@@ -4,6 +4,8 @@ import { Announcer } from "./announce.ts";
 import { Asks } from "./asks.ts";
 import type { Context } from "./context.ts";
 import { Drift } from "./drift.ts";
+import { eventHooks } from "./eventhooks.ts";
+import { kubernetesEvents } from "./events.ts";
 import { inquire } from "./inquire.ts";
 import { keyText, parseKey } from "./key.ts";
 import { Memory } from "./memory.ts";
@@ -29,7 +31,8 @@ export class Controller {
   ) {
     this.queue = new WorkQueue(context.clock);
     const asks = new Asks((key, ask, signal) => inquire(key, ask, context, signal), (key) => this.queue.add(key), context.log, context.clock);
-    this.memory = new Memory(new Announcer(context.api, context.clock, context.log, instance), asks, new Drift());
+    const places = [kubernetesEvents(context.api, context.log, instance), eventHooks(context.http, context.options.eventWebhook)];
+    this.memory = new Memory(new Announcer(places, context.clock, context.log), asks, new Drift());
   }
 
   get depth(): number {

@@ -109,7 +109,7 @@ async function rollbackWanted(canary: Canary, id: string, context: Context, sign
   return { verdict: "fail", message: "no webhook asks for a rollback", measurements: [] };
 }
 
-function typed(canary: Canary, type: string): CanaryWebhook[] {
+export function typed(canary: Canary, type: string): CanaryWebhook[] {
   return (canary.spec.analysis?.webhooks ?? []).filter((webhook) => (webhook.type === undefined || webhook.type === "" ? "rollout" : webhook.type) === type);
 }
 

@@ -88,10 +88,6 @@ function unsupported({ apiVersion, spec }: Canary): Problem[] {
     ["spec.analysis.alerts", (spec.analysis?.alerts?.length ?? 0) > 0, "alerts are not sent yet; watch the events"],
   ];
   const problems: Problem[] = found.filter(([, present]) => present).map(([path, , message]) => ({ reason: "Unsupported", path, message }));
-  for (const [index, webhook] of (spec.analysis?.webhooks ?? []).entries()) {
-    if (webhook.type !== "event") continue;
-    problems.push({ reason: "Unsupported", path: `spec.analysis.webhooks[${index}].type`, message: `webhooks of type ${webhook.type} are not called yet; remove it` });
-  }
   const steps = spec.analysis?.stepWeight ?? spec.analysis?.stepWeights?.length ?? spec.analysis?.iterations ?? 0;
   if (!flagger && spec.skipAnalysis !== true && steps === 0 && problems.length === 0) {
     problems.push({ reason: "InvalidSpec", path: "spec.analysis", message: "names no step: set stepWeight, stepWeights or iterations" });

@@ -3,7 +3,9 @@ import { GROUPS, type CanaryMetric, type CanarySpec } from "../crds/canary.ts";
 import { parseDuration } from "../crds/durations.ts";
 import type { Problem } from "../crds/problem.ts";
 import { BUILTIN_UNITS, isBuiltin } from "./queries/builtin.ts";
-import { builtinsFor } from "./registry.ts";
+import { defined } from "../crds/json.ts";
+import { metricTemplateSpecSchema } from "../crds/templates.ts";
+import { builtinsFor, providerFor, PROVIDERS } from "./registry.ts";
 import { renderQuery } from "./template.ts";
 import type { PlannedMetric } from "./types.ts";
 
@@ -15,6 +17,8 @@ export interface Plan {
   /** Default address of Prometheus; spec.metricsServer goes before it. */
   metricsServer: string;
   meshProvider: string;
+  /** A MetricTemplate's spec as it is stored; undefined where there is none. */
+  template?(namespace: string, name: string): unknown;
   /** How far back a query may look at the most; undefined is as far as the manifest says. */
   lookBackMs?: number;
 }
@@ -24,28 +28,38 @@ type Planned = { ok: true; metric: PlannedMetric } | { ok: false; problem: Probl
 const DEFAULT_INTERVAL = "1m";
 
 export function planMetrics(plan: Plan): { ok: true; metrics: PlannedMetric[] } | { ok: false; problems: Problem[] } {
-  const planned = (plan.spec.analysis?.metrics ?? []).map((metric, index) => planned1(plan, metric, `spec.analysis.metrics[${index}]`));
+  const planned = (plan.spec.analysis?.metrics ?? []).flatMap((metric, index) => parts(metric).map((part) => planned1(plan, part, `spec.analysis.metrics[${index}]`)));
   const problems = planned.flatMap((one) => (one.ok ? [] : [one.problem]));
   return problems.length > 0 ? { ok: false, problems } : { ok: true, metrics: planned.flatMap((one) => (one.ok ? [one.metric] : [])) };
 }
 
+/** A builtin's name beside a query or a template is both of them, as in Flagger: neither is silently left out. */
+function parts(metric: CanaryMetric): CanaryMetric[] {
+  const custom = metric.templateRef !== undefined || (metric.query ?? "") !== "";
+  if (!isBuiltin(metric.name) || !custom) return [metric];
+  return [{ ...metric, query: undefined, templateRef: undefined }, { ...metric, name: `${metric.name} (${metric.templateRef === undefined ? "query" : "template"})` }];
+}
+
 function planned1(plan: Plan, metric: CanaryMetric, path: string): Planned {
-  if (metric.templateRef !== undefined) return no("Unsupported", `${path}.templateRef`, "MetricTemplates are not read yet; put the query into the metric itself");
-  const query = queryOf(plan, metric, path);
+  const template = templateOf(plan, metric, path);
+  if (template !== undefined && "reason" in template) return { ok: false, problem: template };
+  const query = template === undefined ? queryOf(plan, metric, path) : written(plan, metric, template.query, template.path);
   if (typeof query !== "string") return { ok: false, problem: query };
   const limits = limitsOf(plan, metric);
   if (limits === undefined) return no("InvalidSpec", `${path}.thresholdRange`, "a metric without a limit would pass whatever it measures; set thresholdRange.min or thresholdRange.max");
-  const address = plan.spec.metricsServer ?? plan.metricsServer;
-  if (!URL.canParse(address)) return no("InvalidSpec", "spec.metricsServer", `"${address.slice(0, 100)}" is not a URL such as http://prometheus.istio-system:9090`);
+  const address = template?.address ?? plan.spec.metricsServer ?? plan.metricsServer;
+  const addressPath = template?.address === undefined ? "spec.metricsServer" : `${path}.templateRef`;
+  if (!URL.canParse(address)) return no("InvalidSpec", addressPath, `"${address.slice(0, 100)}" is not a URL such as http://prometheus.istio-system:9090`);
   return {
     ok: true,
     metric: {
       name: metric.name,
       path,
-      provider: "prometheus",
+      provider: template?.provider ?? "prometheus",
       address,
       query,
       ...limits,
+      ...template?.access,
       ...(isBuiltin(metric.name) ? { unit: BUILTIN_UNITS[metric.name] } : {}),
       onNoData: metric.onNoData,
       onProviderError: metric.onProviderError,
@@ -53,20 +67,61 @@ function planned1(plan: Plan, metric: CanaryMetric, path: string): Planned {
   };
 }
 
-function queryOf(plan: Plan, metric: CanaryMetric, path: string): string | Problem {
+interface Template {
+  /** Where the query is written. */
+  path: string;
+  provider: string;
+  address: string | undefined;
+  query: string;
+  access: Pick<PlannedMetric, "headers" | "insecureSkipVerify" | "secret">;
+}
+
+function templateOf(plan: Plan, metric: CanaryMetric, path: string): Template | Problem | undefined {
+  const ref = metric.templateRef;
+  if (ref === undefined) return undefined;
+  const namespace = ref.namespace ?? plan.namespace;
+  const where = `MetricTemplate ${namespace}/${ref.name}`;
+  const found = plan.template?.(namespace, ref.name);
+  if (found === undefined) return { reason: "UnknownMetric", path: `${path}.templateRef`, message: `${where} does not exist, or is in a namespace that is not watched; create it or correct the name` };
+  const parsed = metricTemplateSpecSchema.safeParse(found);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return { reason: "InvalidSpec", path: `${path}.templateRef`, message: `${where}: spec.${issue?.path.join(".")}: ${issue?.message}` };
+  }
+  const { provider, query } = parsed.data;
+  if (providerFor(provider.type) === undefined) {
+    return { reason: "Unsupported", path: `${path}.templateRef`, message: `${where}: there is no provider ${provider.type}; use one of ${PROVIDERS.map(({ name }) => name).join(", ")}` };
+  }
+  const headers = Object.fromEntries(Object.entries(provider.headers ?? {}).map(([name, values]) => [name, values.join(", ")]));
+  return {
+    path: `${path}.templateRef`,
+    provider: provider.type,
+    address: provider.address === undefined || provider.address === "" ? undefined : provider.address,
+    query,
+    access: defined({
+      headers: Object.keys(headers).length === 0 ? undefined : headers,
+      insecureSkipVerify: provider.insecureSkipVerify,
+      secret: provider.secretRef === undefined ? undefined : { namespace, name: provider.secretRef.name },
+    }),
+  };
+}
+
+function written(plan: Plan, metric: CanaryMetric, query: string, path: string): string | Problem {
   const target = plan.spec.targetRef.name;
   const interval = windowOf(metric.interval ?? DEFAULT_INTERVAL, plan.lookBackMs);
-  if (metric.query !== undefined && metric.query !== "" && !isBuiltin(metric.name)) {
-    const words = { name: plan.name, namespace: plan.namespace, target, service: plan.spec.service?.name ?? target, ingress: target, route: target, interval, variables: metric.templateVariables ?? {} };
-    const rendered = renderQuery(metric.query, words, `${path}.query`);
-    return rendered.ok ? rendered.text : rendered.problem;
-  }
+  const words = { name: plan.name, namespace: plan.namespace, target, service: plan.spec.service?.name ?? target, ingress: target, route: target, interval, variables: metric.templateVariables ?? {} };
+  const rendered = renderQuery(query, words, path);
+  return rendered.ok ? rendered.text : rendered.problem;
+}
+
+function queryOf(plan: Plan, metric: CanaryMetric, path: string): string | Problem {
+  if (metric.query !== undefined && metric.query !== "") return written(plan, metric, metric.query, `${path}.query`);
   if (!isBuiltin(metric.name)) {
-    return { reason: "UnknownMetric", path: `${path}.name`, message: `"${metric.name}" is not a builtin metric (${Object.keys(BUILTIN_UNITS).join(", ")}) and has no query; correct the name or add a query` };
+    return { reason: "UnknownMetric", path: `${path}.name`, message: `"${metric.name}" is not a builtin metric (${Object.keys(BUILTIN_UNITS).join(", ")}) and has neither query nor templateRef; correct the name or add one of them` };
   }
   const builtins = builtinsFor(plan.meshProvider);
   if (builtins === undefined) return { reason: "UnknownMetric", path: `${path}.name`, message: `there is no builtin ${metric.name} for the provider ${plan.meshProvider}; write a query` };
-  return builtins[metric.name]({ namespace: plan.namespace, target, interval });
+  return builtins[metric.name]({ namespace: plan.namespace, target: plan.spec.targetRef.name, interval: windowOf(metric.interval ?? DEFAULT_INTERVAL, plan.lookBackMs) });
 }
 
 /**

@@ -19,15 +19,28 @@ export interface PlannedMetric {
   min?: number;
   max?: number;
   unit?: "%" | "ms";
+  /** Of the template; a provider adds its own. */
+  headers?: Readonly<Record<string, string>>;
+  insecureSkipVerify?: boolean;
+  /** Secret whose keys the provider needs; undefined where it needs none. */
+  secret?: { namespace: string; name: string };
   /** Before the analysis' own policies. */
   onNoData?: Policy;
   onProviderError?: Policy;
 }
 
+export type MetricRequest = Pick<HttpRequest, "method" | "url" | "headers" | "body">;
+
+/** The decoded keys of a Secret; never part of a message. */
+export type Credentials = Readonly<Record<string, string>>;
+
 export interface Provider {
   name: string;
-  /** The one request that answers the query; time-out and size limit are set by the shell. */
-  request(metric: PlannedMetric): Pick<HttpRequest, "method" | "url" | "headers" | "body">;
+  /**
+   * The one request that answers the query, or why there is none, naming the keys that the Secret lacks; time-out and size limit are set by the shell.
+   * `credentials` is undefined where the metric names no Secret.
+   */
+  request(metric: PlannedMetric, credentials?: Credentials): { ok: true; request: MetricRequest } | { ok: false; why: string };
   /** Total: any status and any body give exactly one reading, and no error text holds a secret or a body longer than 200 characters. */
   read(response: HttpResponse): Reading;
 }

@@ -69,9 +69,8 @@ const CANARY_COLUMNS: PrinterColumn[] = [
 
 const MESSAGE_COLUMN: PrinterColumn = { name: "Message", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].message', priority: 1 };
 
-export function kindsOf(group: GroupName): KindName[] {
-  return group === GROUPS.own.group ? ["Canary"] : ["Canary", "MetricTemplate", "AlertProvider"];
-}
+/** Every group serves all of them: a Canary refers to templates and alert providers of its own group first. */
+export const KINDS: readonly KindName[] = ["Canary", "MetricTemplate", "AlertProvider"];
 
 /** The Canary's, unless another kind of the group is named. */
 export function renderCRD(group: GroupName, { kind = "Canary", keep = false }: RenderOptions = {}): CustomResourceDefinition {
@@ -114,7 +113,7 @@ export function renderCRD(group: GroupName, { kind = "Canary", keep = false }: R
 }
 
 export function renderCRDs(group: GroupName, options: Omit<RenderOptions, "kind"> = {}): CustomResourceDefinition[] {
-  return kindsOf(group).map((kind) => renderCRD(group, { ...options, kind }));
+  return KINDS.map((kind) => renderCRD(group, { ...options, kind }));
 }
 
 /** One document for each kind of the groups. */

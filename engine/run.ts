@@ -125,7 +125,11 @@ async function lead(options: EngineOptions, api: KubeApi, instance: string, star
 }
 
 async function kinds(options: EngineOptions, api: KubeApi): Promise<Watched[]> {
-  const watched: Watched[] = [...options.groups].map(([group, version]) => ({ resource: { group, version, plural: "canaries", kind: "Canary" } }));
+  const watched: Watched[] = [...options.groups].flatMap(([group, version]) => [
+    { resource: { group, version, plural: "canaries", kind: "Canary" } },
+    // Canaries refer to templates across namespaces; where only some namespaces are watched, to those in these.
+    { resource: { group, version, plural: "metrictemplates", kind: "MetricTemplate" } },
+  ]);
   watched.push({ resource: DEPLOYMENTS }, { resource: SERVICES }, { resource: REVISIONS, labelSelector: CANARY_LABEL });
   for (const router of ROUTERS) {
     for (const versions of router.kinds) {

@@ -1,16 +1,21 @@
 // What did Prometheus say? One instant query and exactly one reading, whatever comes back. No text of an answer longer than 200 characters goes anywhere.
 import { QueryResult, ResponseType } from "prometheus-query";
-import type { Provider, Reading } from "../types.ts";
+import type { Credentials, Provider, Reading } from "../types.ts";
 
 const TEXT_MAX = 200;
 
 export const prometheus: Provider = {
   name: "prometheus",
-  request({ address, query }) {
+  request({ address, query, headers, secret }, credentials) {
+    const authorization = authorizationOf(credentials);
+    if (credentials !== undefined && authorization === undefined) {
+      return { ok: false, why: `Secret ${secret?.namespace}/${secret?.name} needs the key token, or the keys username and password` };
+    }
     const url = new URL(address);
     url.pathname = `${url.pathname.replace(/\/$/, "")}/api/v1/query`;
     url.search = new URLSearchParams({ query: query.replace(/\s+/g, " ").trim() }).toString();
-    return { method: "GET", url: url.toString(), headers: { Accept: "application/json" } };
+    const authorized: Record<string, string> = authorization === undefined ? {} : { Authorization: authorization };
+    return { ok: true, request: { method: "GET", url: url.toString(), headers: { Accept: "application/json", ...headers, ...authorized } } };
   },
   read({ status, body }) {
     const answer = parsed(body);
@@ -19,6 +24,12 @@ export const prometheus: Provider = {
     return valueOf(answer.data);
   },
 };
+
+function authorizationOf({ token, username, password }: Credentials = {}): string | undefined {
+  if (token !== undefined && token !== "") return `Bearer ${token.trim()}`;
+  if (username === undefined || password === undefined) return undefined;
+  return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+}
 
 function valueOf(data: Record<string, unknown>): Reading {
   const { resultType, result } = data;

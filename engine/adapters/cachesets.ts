@@ -55,6 +55,11 @@ export class CacheSet implements Caches {
     };
   }
 
+  template(plural: string, group: string, namespace: string, name: string): KubeObject | undefined {
+    const own = first(this.informers.get(`${plural}.${group}`) ?? [], (informer) => informer.get(namespace, name));
+    return own ?? first(this.everyGroups(plural), (informer) => informer.get(namespace, name));
+  }
+
   get(plural: string, namespace: string, name: string): KubeObject | undefined {
     return first(this.of(plural), (informer) => informer.get(namespace, name));
   }
@@ -86,6 +91,10 @@ export class CacheSet implements Caches {
     for (const informer of this.all()) {
       if (informer.resource.plural === "canaries") for (const canary of informer.list()) onChange(informer.resource, canary, canary);
     }
+  }
+
+  private everyGroups(plural: string): Informer[] {
+    return [...this.informers].flatMap(([key, informers]) => (key.split(".")[0] === plural ? informers : []));
   }
 
   private of(plural: string): Informer[] {

@@ -4,9 +4,11 @@ import type { Clock, Http, KubeApi, KubeObject, Log, Resource } from "../ports.t
 import type { Router } from "../../routing/router.ts";
 import type { Recorder } from "./recorder.ts";
 
-/** What the informers hold. `plural` is enough of a name: no two watched kinds share one, except for Canaries, which have their group. */
+/** What the informers hold. `plural` is enough of a name, except for the kinds that both API groups of Canaries have. */
 export interface Caches {
   canaries(group: string): { get(namespace: string, name: string): KubeObject | undefined; list(): readonly KubeObject[] };
+  /** A MetricTemplate or AlertProvider of the Canary's own group, or of the other one where that is served as well. */
+  template(plural: "metrictemplates" | "alertproviders", group: string, namespace: string, name: string): KubeObject | undefined;
   get(plural: string, namespace: string, name: string): KubeObject | undefined;
   list(plural: string, namespace: string): readonly KubeObject[];
   /** Takes in what a write returned, so that no pass sees the world older than its own last write. */

@@ -1,5 +1,5 @@
 // What forbids work on this Canary that its CRD could not reject? Each answer names the field and the cure, and while there is one the workload is left alone.
-import { GROUPS, type Canary } from "../../crds/canary.ts";
+import { GROUPS, groupOf, type Canary } from "../../crds/canary.ts";
 import type { Problem } from "../../crds/problem.ts";
 import { planMetrics } from "../../analysis/plan.ts";
 import { checkService } from "../workload/service.ts";
@@ -66,7 +66,7 @@ function names(drawing: Drawing): Problem[] {
   return problems;
 }
 
-function metrics({ options }: Context, { canary, settings, provider }: Drawing): Problem[] {
+function metrics({ options, caches }: Context, { canary, settings, provider }: Drawing): Problem[] {
   if (settings.skipAnalysis) return [];
   const planned = planMetrics({
     group: canary.apiVersion.split("/")[0] ?? "",
@@ -75,6 +75,7 @@ function metrics({ options }: Context, { canary, settings, provider }: Drawing):
     spec: canary.spec,
     metricsServer: options.metricsServer,
     meshProvider: provider,
+    template: (namespace, name) => caches.template("metrictemplates", groupOf(canary.apiVersion), namespace, name)?.spec,
   });
   return planned.ok ? [] : planned.problems;
 }

@@ -47,9 +47,14 @@ export class Triggers {
 /** The names of everything that a Canary's manifest speaks of, whether it exists or not. */
 export function lookedAt(canary: KubeObject): string[] {
   const namespace = canary.metadata.namespace ?? "";
-  const spec = (canary.spec ?? {}) as { targetRef?: { name?: unknown }; service?: { name?: unknown; gateways?: unknown } };
+  const spec = (canary.spec ?? {}) as { targetRef?: { name?: unknown }; service?: { name?: unknown; gateways?: unknown }; analysis?: { metrics?: unknown } };
   const target = typeof spec.targetRef?.name === "string" ? spec.targetRef.name : "";
   const apex = typeof spec.service?.name === "string" ? spec.service.name : target;
+  const metrics = Array.isArray(spec.analysis?.metrics) ? spec.analysis.metrics : [];
+  const templates = metrics.flatMap((metric: { templateRef?: { name?: unknown; namespace?: unknown } } | null) => {
+    const { name, namespace: inside = namespace } = metric?.templateRef ?? {};
+    return typeof name === "string" && typeof inside === "string" ? [`metrictemplates/${inside}/${name}`] : [];
+  });
   const gateways = Array.isArray(spec.service?.gateways) ? spec.service.gateways.filter((gateway) => typeof gateway === "string") : [];
   return [
     `deployments/${namespace}/${target}`,
@@ -57,6 +62,7 @@ export function lookedAt(canary: KubeObject): string[] {
     ...["", "-primary", "-canary"].map((suffix) => `services/${namespace}/${apex}${suffix}`),
     `virtualservices/${namespace}/${apex}`,
     ...["-primary", "-canary"].map((suffix) => `destinationrules/${namespace}/${apex}${suffix}`),
+    ...templates,
     ...gateways.map((gateway) => (gateway.includes("/") ? `gateways/${gateway}` : `gateways/${namespace}/${gateway}`)),
   ];
 }

@@ -38,9 +38,9 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 
 {{/* What the engine needs wherever Canaries are. */}}
 {{- define "kurator-rollout.rules" -}}
-# Canaries are read, and the status alone is written: the manifest belongs to its user.
+# Canaries and the templates that they refer to are read, and the status alone is written: the manifest belongs to its user.
 - apiGroups: [rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }}, flagger.app{{ end }}]
-  resources: [canaries]
+  resources: [canaries, metrictemplates]
   verbs: [get, list, watch]
 - apiGroups: [rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }}, flagger.app{{ end }}]
   resources: [canaries/status]
@@ -70,7 +70,7 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
   resources: [virtualservices, destinationrules]
   verbs: [get, list, watch, create, patch, delete]
 {{- if .Values.configTracking.secrets }}
-# Asked for by configTracking.secrets.
+# Asked for by configTracking.secrets: credentials of MetricTemplates are in Secrets.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch]

@@ -8,7 +8,7 @@ import type { PlannedMetric, Policy, Reading } from "../../../analysis/types.ts"
 import type { CanaryMetric, CanarySpec } from "../../../crds/canary.ts";
 import type { Verdict } from "../../../crds/status.ts";
 
-function plan(metric: Partial<CanaryMetric>, more: { group?: string; lookBackMs?: number; meshProvider?: string; metricsServer?: string } = {}) {
+function plan(metric: Partial<CanaryMetric>, more: { group?: string; lookBackMs?: number; meshProvider?: string; metricsServer?: string; template?: (namespace: string, name: string) => unknown } = {}) {
   const spec = { targetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "backend" }, service: { port: 80 }, analysis: { metrics: [{ name: "request-success-rate", thresholdRange: { min: 99 }, ...metric }] } } as CanarySpec;
   return planMetrics({ group: "rollout.kurator.dev", name: "backend", namespace: "webapp", spec, metricsServer: "http://prometheus:9090", meshProvider: "istio", ...more });
 }
@@ -18,6 +18,39 @@ function planned(...args: Parameters<typeof plan>): PlannedMetric {
   if (!result.ok || result.metrics[0] === undefined) throw new Error("not planned");
   return result.metrics[0];
 }
+
+describe("a MetricTemplate", () => {
+  const template = { provider: { type: "prometheus", address: "http://thanos:9090", headers: { "X-Scope-OrgID": ["a", "b"] }, secretRef: { name: "thanos" }, insecureSkipVerify: true }, query: 'sum(up{app="{{ target }}",ns="{{ namespace }}",zone="{{ variables.zone }}"}[{{ interval }}])' };
+  const referring = { name: "errors", query: undefined, thresholdRange: { max: 1 }, interval: "30s", templateRef: { name: "errors", namespace: "shared" }, templateVariables: { zone: "eu" } };
+  const templates = (found: unknown) => (namespace: string, name: string) => (namespace === "shared" && name === "errors" ? found : undefined);
+
+  test("gives query, address and access; words are the Canary's", () => {
+    expect(planned(referring, { template: templates(template) })).toMatchObject({
+      provider: "prometheus", address: "http://thanos:9090", query: 'sum(up{app="backend",ns="webapp",zone="eu"}[30s])', max: 1,
+      headers: { "X-Scope-OrgID": "a, b" }, insecureSkipVerify: true, secret: { namespace: "shared", name: "thanos" },
+    });
+  });
+
+  test("without an address asks where every other metric is asked", () => {
+    expect(planned(referring, { template: templates({ provider: { type: "prometheus" }, query: "up{zone='{{ variables.zone }}'}" }) }).address).toBe("http://prometheus:9090");
+  });
+
+  test("beside a builtin's name is measured as well as the builtin", () => {
+    const result = plan({ ...referring, name: "request-success-rate" }, { template: templates(template) });
+    expect(result.ok ? result.metrics.map(({ name }) => name) : result.problems).toEqual(["request-success-rate", "request-success-rate (template)"]);
+  });
+
+  test.each([
+    ["is missing", undefined, "UnknownMetric", /shared\/errors does not exist/],
+    ["has a provider that is not here", { ...template, provider: { type: "splunk" } }, "Unsupported", /no provider splunk; use one of prometheus/],
+    ["is mangled", { provider: { type: "prometheus" } }, "InvalidSpec", /spec\.query/],
+    ["uses a variable that is not set", { ...template, query: "up{a='{{ variables.region }}'}" }, "InvalidSpec", /variables\.region/],
+  ])("that %s is a problem with the field's path", (_name, found, reason, says) => {
+    const result = plan(referring, { template: templates(found) });
+    expect(result).toMatchObject({ ok: false, problems: [{ reason, path: "spec.analysis.metrics[0].templateRef" }] });
+    expect(result.ok ? "" : result.problems[0]?.message).toMatch(says);
+  });
+});
 
 describe("plan", () => {
   test("the builtin success rate measures the target's own pods, in percent", () => {
@@ -54,7 +87,6 @@ describe("plan", () => {
     ["a variable that would break out of the query", { name: "own", query: 'x{a="{{ variables.a }}"}', templateVariables: { a: '"} or vector(100)' } }, {}, "InvalidSpec", "spec.analysis.metrics[0].query"],
     ["braces without a partner", { name: "own", query: "up{{ name" }, {}, "InvalidSpec", "spec.analysis.metrics[0].query"],
     ["no limit in our group", { thresholdRange: undefined }, {}, "InvalidSpec", "spec.analysis.metrics[0].thresholdRange"],
-    ["a template, until they are read", { templateRef: { name: "t" } }, {}, "Unsupported", "spec.analysis.metrics[0].templateRef"],
     ["a builtin of a mesh that has none", {}, { meshProvider: "kuma" }, "UnknownMetric", "spec.analysis.metrics[0].name"],
     ["an address that is no URL", {}, { metricsServer: "prometheus" }, "InvalidSpec", "spec.metricsServer"],
   ])("refuses %s", (_name, metric, more, reason, path) => {

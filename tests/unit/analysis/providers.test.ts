@@ -62,6 +62,19 @@ describe.each(PROVIDERS)("$name", (provider) => {
 
   test("one request, with the path of the address kept and white space folded", () => {
     const request = provider.request({ name: "a", path: "p", provider: provider.name, address: "http://prom:9090/team/", query: "up\n  >  1" });
-    expect(request).toMatchObject({ method: "GET", url: "http://prom:9090/team/api/v1/query?query=up+%3E+1" });
+    expect(request).toMatchObject({ ok: true, request: { method: "GET", url: "http://prom:9090/team/api/v1/query?query=up+%3E+1" } });
+  });
+
+  test.each([
+    ["a token", { token: "s3cret\n" }, "Bearer s3cret"],
+    ["a user", { username: "me", password: "s3cret" }, "Basic bWU6czNjcmV0"],
+  ])("%s of the Secret goes into the header, and headers of the template stay", (_name, credentials, authorization) => {
+    const request = provider.request({ name: "a", path: "p", provider: provider.name, address: "http://prom:9090", query: "up", headers: { "X-Scope-OrgID": "team" } }, credentials);
+    expect(request).toMatchObject({ ok: true, request: { headers: { Authorization: authorization, "X-Scope-OrgID": "team" } } });
+  });
+
+  test("a Secret without the keys is named, and nothing of it is said", () => {
+    const request = provider.request({ name: "a", path: "p", provider: provider.name, address: "http://prom:9090", query: "up", secret: { namespace: "webapp", name: "prom" } }, { password: "s3cret" });
+    expect(request).toEqual({ ok: false, why: "Secret webapp/prom needs the key token, or the keys username and password" });
   });
 });

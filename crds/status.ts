@@ -107,6 +107,7 @@ export const canaryStatusSchema = z.object({
       holdingSince: instant.optional().describe("Since when checks gave no verdict"),
       passed: z.boolean().optional().describe("The last check of this rung passed; only gates are waited for"),
       haltedBy: z.enum(GATES).optional().describe("The closed gate that was announced last"),
+      paused: z.boolean().optional().describe("A person asked for it: no check and no step until it is resumed; what is unsafe still comes back"),
       preRollout: z.enum(["Passed"]).optional(),
       postRollout: z.enum(["Pending", "Done"]).optional(),
       outcome: outcome.optional(),
@@ -120,6 +121,23 @@ export const canaryStatusSchema = z.object({
     .max(5)
     .optional()
     .describe("The last runs that ended, newest first"),
+
+  actions: z
+    .array(
+      z.object({
+        request: z.string(),
+        verb: z.string(),
+        run: z.string().optional(),
+        by: z.string().optional(),
+        reason: z.string().optional(),
+        at: instant,
+        result: z.enum(["Done", "Refused"]),
+        message: z.string().optional(),
+      }),
+    )
+    .max(10)
+    .optional()
+    .describe("What people asked of runs and what became of it, newest first"),
 
   outbox: z
     .array(z.object({ id: z.int(), at: instant, type: z.enum(["Normal", "Warning"]), reason: z.string(), message: z.string() }))

@@ -14,14 +14,16 @@ export function broken(before: CanaryStatus, seen: Observation, settings: Settin
   const promoted = after.phase === "Promoting" && before.phase !== "Promoting";
   const run = before.run;
   const proved = run?.passed === true || seen.answers.get(`${run?.id}/${run?.step}/${run?.attempt}`)?.verdict === "pass";
+  // A person may go on without a check; what is not ready or above the maximum is refused to people too.
+  const asked = after.actions?.[0]?.request !== before.actions?.[0]?.request;
   const begun = (run?.step ?? 0) > 0;
   const blocked = after.phase === "Failed" && after.run?.outcome === "PromotionBlocked";
   const rules: [string, boolean][] = [
     ["P1 weights are whole percents that sum to 100", after.route === undefined || (sums(after.route) && Number.isInteger(to))],
     ["P2 never above maxWeight before promotion", !raised || blocked || settings.strategy !== "canary" || to <= top],
     ["P2 only those whom the manifest matches", !raised || blocked || settings.strategy !== "ab-testing" || after.route?.matched === true],
-    ["P3 no rise without a pass", !raised || !begun || blocked || proved],
-    ["P3 no promotion without a pass", !promoted || settings.skipAnalysis || (begun && proved)],
+    ["P3 no rise without a pass", !raised || !begun || blocked || proved || asked],
+    ["P3 no promotion without a pass", !promoted || settings.skipAnalysis || (begun && proved) || asked],
     ["P4 no rise on a target that is not ready", !raised || seen.target?.readiness.ready === true],
     ["P5 no zero replicas under weight", !(to > 0 && after.target?.scale === "Zero")],
     ["P5 pods go only after their route was applied and drained", !goesToZero(before, after) || (to === 0 && restful(after, seen))],

@@ -2,6 +2,7 @@
 // It must never read a clock, the cluster or a random source.
 import type { Problem } from "../../crds/problem.ts";
 import type { Announcement, CanaryStatus } from "../../crds/status.ts";
+import { acted } from "./actions.ts";
 import { conditionsOf } from "./conditions.ts";
 import { iso, move, normal, stay, warning } from "./moves.ts";
 import { finalising, promoting } from "./phases/promoting.ts";
@@ -28,6 +29,8 @@ function decide(at: Situation): Move {
   if (seen.deleting) {
     return status.phase === "Terminating" ? stay(at, "being deleted") : move(at, { phase: "Terminating", canaryWeight: 0 }, "being deleted", normal("Terminating", "Terminating canary"));
   }
+  const action = acted(at);
+  if (action !== undefined) return action;
   const problem = seen.problems[0];
   if (problem !== undefined) return held(at, problem);
   if (settings.suspended) return suspended(at);

@@ -1,4 +1,5 @@
 // Initialized, Succeeded and Failed: bring pods to rest behind the last route, tell the post-rollout hooks, and wait for a new revision.
+import type { CanaryStatus } from "../../../crds/status.ts";
 import { gated, rollbackWanted } from "../gates.ts";
 import { confirmRoute, iso, judged, move, named, normal, routeTo, startRun, stay, warning } from "../moves.ts";
 import type { Move, Situation, TargetSeen } from "../types.ts";
@@ -74,18 +75,29 @@ function gone(at: Situation): Move {
   return { ...stay(at, message), problem: { reason: "TargetMissing", path: "spec.targetRef.name", message } };
 }
 
+/** The id that the run of a revision that waits for its approval will have. */
+export function waitingRun(status: CanaryStatus, target: TargetSeen): string {
+  return `${target.hash}-${(status.counters?.runs ?? 0) + 1}`;
+}
+
 function begin(at: Situation, target: TargetSeen): Move {
   const { status, settings } = at;
-  const place = `${target.hash}-${(status.counters?.runs ?? 0) + 1}`;
+  const place = waitingRun(status, target);
   const wanted = rollbackWanted(at, place);
   if (status.phase === "Waiting" && wanted.why !== undefined) return refuse(at, target, wanted.why);
   const gate = gated(at, place, settings.gates.has("confirm-rollout") ? ["confirm-rollout"] : []);
   const asks = status.phase === "Waiting" ? [...gate.asks, ...wanted.asks] : gate.asks;
   if (!gate.open) {
     if (gate.closed === undefined || status.phase === "Waiting") return stay(at, "waiting for confirm-rollout", "on-change", asks);
-    const notice = warning("WaitingForApproval", `Halt ${named(at, at.canary.metadata.name)} advancement waiting for approval: ${gate.closed.message}`);
+    const notice = warning("WaitingForApproval", `Halt ${named(at, at.canary.metadata.name)} advancement waiting for approval of run ${place}: ${gate.closed.message}`);
     return { ...move(at, { phase: "Waiting", canaryWeight: 0 }, `confirm-rollout is closed: ${gate.closed.message}`, notice), asks };
   }
+  return startNow(at, target);
+}
+
+/** A run of what the target is now, whether anybody was asked or not. */
+export function startNow(at: Situation, target: TargetSeen): Move {
+  const { settings } = at;
   const started = startRun(at, target);
   return move(
     at,

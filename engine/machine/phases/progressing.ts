@@ -21,7 +21,7 @@ export function progressing(at: Situation): Move {
   if (reason !== undefined) return rollBack(at, "RolledBack", reason.reason, reason.message);
   const wanted = rollbackWanted(at, run.id);
   if (wanted.why !== undefined) return rollBack(at, "RolledBack", "RollbackHook", wanted.why);
-  const decided = prepared(at, run, target) ?? climb(at, run, target);
+  const decided = run.paused === true ? stay(at, "paused") : (prepared(at, run, target) ?? climb(at, run, target));
   return { ...decided, asks: [...decided.asks, ...wanted.asks] };
 }
 
@@ -106,7 +106,7 @@ function firstRung(at: Situation, run: Run, target: TargetSeen): Move {
   if (to === undefined) return stay(at, "the analysis names no step");
   const held = gated(at, `${run.id}/0`, gatesBefore(at, from, to));
   if (!held.open) return halted(at, run, held, "on-change");
-  const advanced = advance(at, run, target, to);
+  const advanced = advanceTo(at, run, target, to);
   return { ...advanced, notices: [normal("AnalysisStarted", `Starting canary analysis for ${named(at, settings.target)}`), ...advanced.notices] };
 }
 
@@ -134,7 +134,16 @@ function check(at: Situation, run: Run, target: TargetSeen): Move {
 }
 
 function goOn(at: Situation, run: Run, target: TargetSeen, to: Stage | undefined): Move {
-  return to === undefined ? promote(at, run, target, "Canary analysis completed") : advance(at, run, target, to);
+  return to === undefined ? promote(at, run, target, "Canary analysis completed") : advanceTo(at, run, target, to);
+}
+
+/** What an approval means: whatever a closed gate holds goes on. Undefined where none does. */
+export function goOnFrom(at: Situation, run: Run, target: TargetSeen): Move | undefined {
+  const from = stageOf(at);
+  const to = nextStage(at.settings, from);
+  const gates = gated(at, `${run.id}/${run.step}`, gatesBefore(at, from, to));
+  const held = gates.asks.length > 0 && (run.passed === true || (run.step === 0 && run.haltedBy !== undefined));
+  return held && target.readiness.ready ? goOn(at, run, target, to) : undefined;
 }
 
 /** A gate that said no is announced once; one that has not answered yet is only waited for. */
@@ -146,7 +155,7 @@ function halted(at: Situation, run: Run, { asks, closed }: Gated, wake: Wake): M
   return { ...move(at, { ...phase, run: { ...run, haltedBy: closed.gate } }, `${closed.gate} is closed: ${closed.message}`, notice), asks };
 }
 
-function advance(at: Situation, run: Run, target: TargetSeen, to: Stage): Move {
+export function advanceTo(at: Situation, run: Run, target: TargetSeen, to: Stage): Move {
   const { settings, seen } = at;
   const notice = normal("Advanced", advanceMessage(at, to));
   const reset = { attempt: 0, nextCheckAt: undefined, holdingSince: undefined, deadlineAt: undefined, passed: undefined, haltedBy: undefined };

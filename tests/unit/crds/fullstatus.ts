@@ -35,6 +35,7 @@ export const FULL_STATUS: CanaryStatus = {
     deadlineAt: at,
     holdingSince: at,
     passed: true,
+    paused: true,
     haltedBy: "confirm-promotion",
     preRollout: "Passed",
     postRollout: "Pending",
@@ -43,6 +44,7 @@ export const FULL_STATUS: CanaryStatus = {
     measurements: [{ name: "request-success-rate", verdict: "pass", value: 99.5, min: 99, max: 100, message: "within bounds" }],
   },
   history: [{ id: "3", revision: "5b1d", images: ["podinfo:6.0.0"], outcome: "Promoted", reason: "ChecksPassed", finishedAt: at }],
+  actions: [{ request: "abort run=4", verb: "abort", run: "4", by: "ann", reason: "slow", at, result: "Refused", message: "over" }],
   outbox: [{ id: 9, at, type: "Warning", reason: "CheckFailed", message: "too many errors" }],
   counters: { runs: 4, announcements: 9 },
 };

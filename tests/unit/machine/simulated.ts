@@ -41,6 +41,7 @@ export class SimulatedWorld {
   podsStart = true;
   primaryStarts = true;
   deleting = false;
+  annotations: Record<string, string> = {};
   private readonly stored = new Set<string>();
   private readonly answers = new Map<string, Answer>();
   /** Gates that said no, and when they are asked again. */
@@ -110,7 +111,7 @@ export class SimulatedWorld {
   private step(): boolean {
     const settings = settingsOf(this.group, this.spec);
     const seen = this.observation();
-    const view = { kind: { group: this.group, name: "Canary" }, metadata: { name: "backend", namespace: "webapp", generation: 1 }, spec: this.spec, status: this.status };
+    const view = { kind: { group: this.group, name: "Canary" }, metadata: { name: "backend", namespace: "webapp", generation: 1, annotations: this.annotations }, spec: this.spec, status: this.status };
     const frozen = JSON.stringify([view, [...seen.answers]]);
     const decided = next(view, settings, seen);
     if (JSON.stringify([view, [...seen.answers]]) !== frozen) throw new Error("P6: next changed what it was given");

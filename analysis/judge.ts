@@ -21,8 +21,9 @@ export function combine(measurements: readonly Pick<Measurement, "verdict">[]): 
   return WORST_FIRST.find((verdict) => measurements.some((measurement) => measurement.verdict === verdict)) ?? "pass";
 }
 
-function compared({ min, max, unit }: PlannedMetric, value: number): Pick<Measurement, "verdict" | "message"> {
+function compared({ min, max, unit, enough }: PlannedMetric, value: number): Pick<Measurement, "verdict" | "message"> {
   const of = (amount: number): string => `${shown(amount)}${unit === undefined ? "" : ` ${unit}`}`;
+  if (min !== undefined && value < min && enough === true) return { verdict: "inconclusive", message: `${of(value)} requests are not enough to judge by: at least ${of(min)} are needed` };
   if (min !== undefined && value < min) return { verdict: "fail", message: `${of(value)} is below the minimum ${of(min)}` };
   if (max !== undefined && value > max) return { verdict: "fail", message: `${of(value)} is above the maximum ${of(max)}` };
   return { verdict: "pass" };

@@ -29,8 +29,23 @@ const DEFAULT_INTERVAL = "1m";
 
 export function planMetrics(plan: Plan): { ok: true; metrics: PlannedMetric[] } | { ok: false; problems: Problem[] } {
   const planned = (plan.spec.analysis?.metrics ?? []).flatMap((metric, index) => parts(metric).map((part) => planned1(plan, part, `spec.analysis.metrics[${index}]`)));
+  const count = requestCount(plan);
+  if (count !== undefined) planned.push(count);
   const problems = planned.flatMap((one) => (one.ok ? [] : [one.problem]));
   return problems.length > 0 ? { ok: false, problems } : { ok: true, metrics: planned.flatMap((one) => (one.ok ? [one.metric] : [])) };
+}
+
+/** How many requests the canary had in the longest window that a metric looks at. */
+function requestCount(plan: Plan): Planned | undefined {
+  const { metrics, minRequests = 0 } = plan.spec.analysis ?? {};
+  if (minRequests === 0) return undefined;
+  const path = "spec.analysis.minRequests";
+  const builtins = builtinsFor(plan.meshProvider);
+  if (builtins === undefined) return no("Unsupported", path, `requests cannot be counted for the provider ${plan.meshProvider}; remove minRequests`);
+  const windows = (metrics ?? []).map(({ interval = DEFAULT_INTERVAL }) => interval).sort((left, right) => (parseDuration(right) ?? 0) - (parseDuration(left) ?? 0));
+  const interval = windowOf(windows[0] ?? DEFAULT_INTERVAL, plan.lookBackMs);
+  const query = builtins["request-count"]({ namespace: plan.namespace, target: plan.spec.targetRef.name, interval });
+  return { ok: true, metric: { name: "request-count", path, provider: "prometheus", address: plan.spec.metricsServer ?? plan.metricsServer, query, min: minRequests, enough: true } };
 }
 
 /** A builtin's name beside a query or a template is both of them, as in Flagger: neither is silently left out. */

@@ -19,6 +19,8 @@ export interface PlannedMetric {
   min?: number;
   max?: number;
   unit?: "%" | "ms";
+  /** Below the minimum nothing is known yet, instead of bad. */
+  enough?: boolean;
   /** Of the template; a provider adds its own. */
   headers?: Readonly<Record<string, string>>;
   insecureSkipVerify?: boolean;

@@ -10,7 +10,8 @@ export interface BuiltinScope {
   interval: string;
 }
 
-export type BuiltinQueries = Readonly<Record<BuiltinName, (scope: BuiltinScope) => string>>;
+/** `request-count`: how many requests the window holds; asked for by analysis.minRequests and never by name. */
+export type BuiltinQueries = Readonly<Record<BuiltinName | "request-count", (scope: BuiltinScope) => string>>;
 
 export function isBuiltin(name: string): name is BuiltinName {
   return Object.hasOwn(BUILTIN_UNITS, name);

@@ -10,6 +10,7 @@ export const istioQueries: BuiltinQueries = {
   },
   "request-duration": ({ namespace, target, interval }) =>
     `histogram_quantile(0.99, sum(rate(istio_request_duration_milliseconds_bucket{${selector(namespace, target)}}[${interval}])) by (le))`,
+  "request-count": ({ namespace, target, interval }) => `sum(increase(istio_requests_total{${selector(namespace, target)}}[${interval}]))`,
 };
 
 function selector(namespace: string, target: string): string {

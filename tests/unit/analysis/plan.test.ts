@@ -19,6 +19,24 @@ function planned(...args: Parameters<typeof plan>): PlannedMetric {
   return result.metrics[0];
 }
 
+describe("minRequests", () => {
+  const spec = { targetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "backend" }, service: { port: 80 }, analysis: { minRequests: 50, metrics: [{ name: "request-success-rate", interval: "30s", thresholdRange: { min: 99 } }, { name: "request-duration", interval: "2m", thresholdRange: { max: 500 } }] } } as CanarySpec;
+  const result = planMetrics({ group: "rollout.kurator.dev", name: "backend", namespace: "webapp", spec, metricsServer: "http://prometheus:9090", meshProvider: "istio" });
+  const count = result.ok ? result.metrics.at(-1) : undefined;
+
+  test("counts the canary's requests in the longest window", () => {
+    expect(count).toMatchObject({ name: "request-count", path: "spec.analysis.minRequests", min: 50, query: expect.stringMatching(/^sum\(increase\(istio_requests_total\{.*\[2m\]\)\)$/) });
+  });
+
+  test.each([
+    [49.6, "inconclusive"],
+    [50, "pass"],
+  ])("%d of 50 requests are %s, never a failure", (value, verdict) => {
+    if (count === undefined) throw new Error("not planned");
+    expect(judge(count, { kind: "value", value }, { onNoData: "hold", onProviderError: "hold" })).toMatchObject({ verdict });
+  });
+});
+
 describe("a MetricTemplate", () => {
   const template = { provider: { type: "prometheus", address: "http://thanos:9090", headers: { "X-Scope-OrgID": ["a", "b"] }, secretRef: { name: "thanos" }, insecureSkipVerify: true }, query: 'sum(up{app="{{ target }}",ns="{{ namespace }}",zone="{{ variables.zone }}"}[{{ interval }}])' };
   const referring = { name: "errors", query: undefined, thresholdRange: { max: 1 }, interval: "30s", templateRef: { name: "errors", namespace: "shared" }, templateVariables: { zone: "eu" } };

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import type { KubeMeta } from "../engine/ports.ts";
 import { analysisSchema } from "./analysis.ts";
-import { ruled, strictly, texts, whole, type Dialect, type Rule } from "./dialect.ts";
+import { type Dialect, ownDuration, type Rule, ruled, strictly, texts, whole } from "./dialect.ts";
 import { APEX_LENGTH, ruledService } from "./service.ts";
 import { problemsOf } from "./issues.ts";
 import { isMap } from "./json.ts";
@@ -71,6 +71,18 @@ function specShape(dialect: Dialect) {
     skipAnalysis: z.boolean().optional().describe("Promote each revision without a check"),
     revertOnDeletion: z.boolean().optional().describe("Give everything back as it was found when the Canary is deleted"),
     suspend: z.boolean().optional().describe("Leave everything as it is"),
+    windows: z
+      .array(
+        z.object({
+          schedule: z.string().max(100).describe("When it opens, as a cron expression of five fields"),
+          duration: ownDuration("1m").describe("How long it stays open"),
+          timeZone: z.string().max(64).optional().describe("Time zone of the schedule, such as Europe/Berlin; UTC when absent"),
+        }),
+      )
+      .max(16)
+      .optional()
+      .describe("When runs may start; always when absent"),
+    outsideWindows: z.enum(["finish", "hold"]).optional().describe("A run that is under way when the last window closes goes on, or holds what users get until one opens"),
     drainSeconds: z.int().min(0).max(600).optional().describe("Seconds that pods live on after the last traffic was led away from them"),
   });
 }

@@ -9,6 +9,7 @@ import { restarts } from "../workload/podrestarts.ts";
 import { revisionOfPrimary } from "../workload/primary.ts";
 import { objectKey } from "./key.ts";
 import { routeIntent, traffic, type Drawing } from "./project.ts";
+import { windowSeen } from "./windows.ts";
 
 export interface Sources {
   nowMs: number;
@@ -28,6 +29,7 @@ export function observe(drawing: Drawing, sources: Sources): Observation {
     target: targetSeen(drawing, sources.pods),
     primary: primarySeen(drawing),
     traffic: trafficSeen(drawing),
+    window: windowSeen(canary.spec.windows, sources.nowMs),
     stored: new Set(world.revisions.keys()),
     answers: sources.answers,
     sentUpTo: sources.sentUpTo,

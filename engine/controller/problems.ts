@@ -7,6 +7,7 @@ import { foreignController } from "../../crds/marks.ts";
 import { primaryLabel } from "../workload/primary.ts";
 import type { Context } from "./context.ts";
 import { routeIntent, serviceIntent, type Drawing } from "./project.ts";
+import { windowProblems } from "./windows.ts";
 import { ROLES } from "./world.ts";
 
 /** While one of these holds, not even what was rendered before is repaired: somebody else may be writing the same objects. */
@@ -28,7 +29,7 @@ export function problemsOf(context: Context, drawing: Drawing, rival: string | u
       message: `Deployment ${settings.target} selects its pods by none of the labels app, name, app.kubernetes.io/name; add one of them to spec.selector.matchLabels (the Deployment must be made anew for it)`,
     });
   }
-  problems.push(...routing(drawing), ...names(drawing), ...metrics(context, drawing));
+  problems.push(...windowProblems(canary.spec.windows, context.clock.now()), ...routing(drawing), ...names(drawing), ...metrics(context, drawing));
   return problems;
 }
 

@@ -1,7 +1,7 @@
 // Which webhooks must let a run go on, and have they? A gate is asked again and again outside of any pass until it opens; it never counts as a failed check.
 import type { Gate } from "../../crds/status.ts";
 import type { Stage } from "./ladder.ts";
-import type { Ask, Situation } from "./types.ts";
+import type { Ask, Situation, Wake } from "./types.ts";
 
 export interface Gated {
   asks: Ask[];
@@ -27,6 +27,12 @@ export function gatesBefore({ settings }: Situation, from: Stage, to: Stage | un
   if (settings.strategy === "canary" && more && !from.mirror) wanted.push("confirm-traffic-increase");
   if (to === undefined || (settings.strategy === "blue-green" && to.canaryWeight > 0)) wanted.push("confirm-promotion");
   return wanted.filter((gate) => settings.gates.has(gate));
+}
+
+/** A run that is under way holds where it is; undefined while it may go on. */
+export function closedWindow({ seen, settings }: Situation): Wake | undefined {
+  if (!settings.holdOutside || seen.window?.open !== false) return undefined;
+  return seen.window.changesAtMs === undefined ? "on-change" : { atMs: seen.window.changesAtMs };
 }
 
 /** The question whether somebody wants the run rolled back, and why if so. */

@@ -40,6 +40,8 @@ export interface Settings {
   onProviderError: Policy;
   skipAnalysis: boolean;
   suspended: boolean;
+  /** Outside of its windows a run holds what users get. */
+  holdOutside: boolean;
   revertOnDeletion: boolean;
   primaryReadyPercent: number;
   canaryReadyPercent: number;
@@ -87,6 +89,7 @@ export function settingsOf(group: string, spec: CanarySpec, routes: { weights: b
     onNoData: analysis?.onNoData ?? policy,
     onProviderError: analysis?.onProviderError ?? policy,
     skipAnalysis,
+    holdOutside: spec.outsideWindows === "hold",
     suspended: spec.suspend === true,
     revertOnDeletion: spec.revertOnDeletion ?? !flagger,
     primaryReadyPercent: analysis?.primaryReadyThreshold ?? 100,

@@ -36,6 +36,12 @@ export interface PrimarySeen {
 /** Whether routing objects and apex Service are what the status asks for, as read back; `unknown` raises nothing. */
 export type TrafficSeen = { kind: "applied" } | { kind: "differs"; why: string } | { kind: "unknown"; why: string };
 
+/** Rollout windows at this instant; `changesAtMs` is when the last open one closes or the next one opens, absent where none ever does. */
+export interface WindowSeen {
+  open: boolean;
+  changesAtMs?: number;
+}
+
 /** Everything one pass knows. Undefined `target` or `primary` means that the object does not exist. */
 export interface Observation {
   nowMs: number;
@@ -46,6 +52,8 @@ export interface Observation {
   target: TargetSeen | undefined;
   primary: PrimarySeen | undefined;
   traffic: TrafficSeen;
+  /** Undefined without windows: runs may start at any time. */
+  window: WindowSeen | undefined;
   /** Revisions that are stored, by hash. */
   stored: ReadonlySet<string>;
   /** Answers that arrived, by the id of what was asked. */

@@ -2,7 +2,7 @@
 import type { CanaryStatus } from "../../../crds/status.ts";
 import { gated, rollbackWanted } from "../gates.ts";
 import { confirmRoute, iso, judged, move, named, normal, routeTo, startRun, stay, warning } from "../moves.ts";
-import type { Move, Situation, TargetSeen } from "../types.ts";
+import type { Move, Situation, TargetSeen, Wake } from "../types.ts";
 import { isNewRevision } from "../revisions.ts";
 import { rollBack } from "./rollback.ts";
 
@@ -81,8 +81,10 @@ export function waitingRun(status: CanaryStatus, target: TargetSeen): string {
 }
 
 function begin(at: Situation, target: TargetSeen): Move {
-  const { status, settings } = at;
+  const { status, seen, settings } = at;
   const place = waitingRun(status, target);
+  const shut = seen.window?.open === false ? seen.window : undefined;
+  if (shut !== undefined) return outside(at, place, shut.changesAtMs);
   const wanted = rollbackWanted(at, place);
   if (status.phase === "Waiting" && wanted.why !== undefined) return refuse(at, target, wanted.why);
   const gate = gated(at, place, settings.gates.has("confirm-rollout") ? ["confirm-rollout"] : []);
@@ -93,6 +95,15 @@ function begin(at: Situation, target: TargetSeen): Move {
     return { ...move(at, { phase: "Waiting", canaryWeight: 0 }, `confirm-rollout is closed: ${gate.closed.message}`, notice), asks };
   }
   return startNow(at, target);
+}
+
+/** Nothing starts outside of the windows, but what a person approves. */
+function outside(at: Situation, place: string, opensAtMs: number | undefined): Move {
+  const opens = opensAtMs === undefined ? "none ever opens" : `the next one opens at ${iso(opensAtMs)}`;
+  const wake: Wake = opensAtMs === undefined ? "on-change" : { atMs: opensAtMs };
+  if (at.status.phase === "Waiting") return stay(at, `outside of the rollout windows: ${opens}`, wake);
+  const notice = normal("WaitingForWindow", `Run ${place} of ${named(at, at.canary.metadata.name)} waits for a rollout window: ${opens}`);
+  return { ...move(at, { phase: "Waiting", canaryWeight: 0 }, `outside of the rollout windows: ${opens}`, notice), wake };
 }
 
 /** A run of what the target is now, whether anybody was asked or not. */

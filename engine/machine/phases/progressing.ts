@@ -1,7 +1,7 @@
 // The run itself: readiness, then rung after rung with one check each, until promotion or rollback.
 // Leaving (new revision, rollback) is looked at before going on, and going on needs proof each time.
 import { canaryWeightOf, confirmRoute, instant, iso, judged, move, named, normal, routeBack, routeTo, startRun, stay, warning, endRun } from "../moves.ts";
-import { gated, gatesBefore, rollbackWanted, type Gated } from "../gates.ts";
+import { closedWindow, gated, gatesBefore, rollbackWanted, type Gated } from "../gates.ts";
 import { nextStage, type Stage } from "../ladder.ts";
 import { promote } from "./promoting.ts";
 import { rollBack } from "./rollback.ts";
@@ -104,6 +104,8 @@ function firstRung(at: Situation, run: Run, target: TargetSeen): Move {
   const from = stageOf(at);
   const to = nextStage(settings, from);
   if (to === undefined) return stay(at, "the analysis names no step");
+  const shut = closedWindow(at);
+  if (shut !== undefined) return stay(at, "outside of the rollout windows", shut);
   const held = gated(at, `${run.id}/0`, gatesBefore(at, from, to));
   if (!held.open) return halted(at, run, held, "on-change");
   const advanced = advanceTo(at, run, target, to);
@@ -119,17 +121,18 @@ function check(at: Situation, run: Run, target: TargetSeen): Move {
   const from = stageOf(at);
   const to = nextStage(settings, from);
   const gates = gated(at, `${run.id}/${run.step}`, gatesBefore(at, from, to));
-  if (run.passed === true && gates.open) return goOn(at, run, target, to);
+  const shut = closedWindow(at);
+  if (run.passed === true && gates.open && shut === undefined) return goOn(at, run, target, to);
   const applied = instant(status.route?.appliedAt);
   const due = run.nextCheckAt === undefined ? applied + settings.intervalMs : instant(run.nextCheckAt);
   // Checks go on while a gate is closed, so that it opens on a canary that is good now and not on one that was.
-  if (seen.nowMs < due) return run.passed === true ? halted(at, run, gates, { atMs: due }) : stay(at, "next check", { atMs: due });
+  if (seen.nowMs < due) return run.passed === true ? halted(at, run, gates, earlier({ atMs: due }, shut)) : stay(at, "next check", { atMs: due });
   const ask: Ask = { id: `${run.id}/${run.step}/${run.attempt}`, kind: "check" };
   const answer = seen.answers.get(ask.id);
   if (answer === undefined) return stay(at, "checking", "on-change", run.passed === true ? [ask, ...gates.asks] : [ask]);
   if (answer.verdict !== "pass") return notPassed(at, run, answer, "check", due);
   const passed: Run = { ...run, measurements: answer.measurements.slice(0, 32), holdingSince: undefined };
-  if (gates.asks.length === 0) return goOn(at, passed, target, to);
+  if (gates.asks.length === 0 && shut === undefined) return goOn(at, passed, target, to);
   return { ...move(at, { run: { ...passed, passed: true, attempt: run.attempt + 1, nextCheckAt: iso(again(at, due)) } }, "check passed, waiting for gates"), asks: gates.asks };
 }
 
@@ -142,8 +145,12 @@ export function goOnFrom(at: Situation, run: Run, target: TargetSeen): Move | un
   const from = stageOf(at);
   const to = nextStage(at.settings, from);
   const gates = gated(at, `${run.id}/${run.step}`, gatesBefore(at, from, to));
-  const held = gates.asks.length > 0 && (run.passed === true || (run.step === 0 && run.haltedBy !== undefined));
+  const held = (gates.asks.length > 0 || closedWindow(at) !== undefined) && (run.passed === true || (run.step === 0 && run.haltedBy !== undefined));
   return held && target.readiness.ready ? goOn(at, run, target, to) : undefined;
+}
+
+function earlier(left: { atMs: number }, right: Wake | undefined): Wake {
+  return right === undefined || right === "on-change" ? left : { atMs: Math.min(left.atMs, right.atMs) };
 }
 
 /** A gate that said no is announced once; one that has not answered yet is only waited for. */

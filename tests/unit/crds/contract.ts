@@ -42,6 +42,11 @@ export const STATUS_FIELDS: readonly string[] = [
 /** What this engine has beyond them. */
 export const ADDED_FIELDS: readonly string[] = [
   "drainSeconds",
+  "outsideWindows",
+  "windows",
+  "windows[].schedule",
+  "windows[].duration",
+  "windows[].timeZone",
   ...under("analysis.", "onNoData onProviderError maxHold minRequests"),
   ...under("analysis.metrics[].", "onNoData onProviderError"),
 ];

@@ -4,7 +4,7 @@ import type { CanaryStatus } from "../../../crds/status.ts";
 import { broken } from "../../../engine/machine/invariants.ts";
 import { next } from "../../../engine/machine/next.ts";
 import { settingsOf } from "../../../engine/machine/settings.ts";
-import type { Answer, Ask, Observation, PrimarySeen, TargetSeen, TrafficSeen } from "../../../engine/machine/types.ts";
+import type { Answer, Ask, Observation, PrimarySeen, TargetSeen, TrafficSeen, WindowSeen } from "../../../engine/machine/types.ts";
 
 export const SECOND = 1000;
 export const T0 = Date.parse("2024-01-11T09:00:00Z");
@@ -41,6 +41,7 @@ export class SimulatedWorld {
   podsStart = true;
   primaryStarts = true;
   deleting = false;
+  window: WindowSeen | undefined;
   annotations: Record<string, string> = {};
   private readonly stored = new Set<string>();
   private readonly answers = new Map<string, Answer>();
@@ -98,6 +99,7 @@ export class SimulatedWorld {
       target: this.target,
       primary: this.primary,
       traffic,
+      window: this.window,
       stored: this.stored,
       answers: this.answers,
       sentUpTo: 0,

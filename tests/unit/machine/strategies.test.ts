@@ -229,3 +229,39 @@ describe("the rollback hook", () => {
     expect(world.target?.replicas).toBe(0);
   });
 });
+
+describe("rollout windows", () => {
+  test("a revision that comes outside waits for the next one", () => {
+    const world = initialized();
+    const opensAtMs = world.nowMs + 3600 * SECOND;
+    world.window = { open: false, changesAtMs: opensAtMs };
+    world.push("v2");
+    world.at(3660, () => (world.window = { open: true })).run();
+    expect(world.trace.slice(0, 3)).toEqual(["Waiting 0", "Progressing 0", "Progressing 10"]);
+    expect(world.notices).toContain("WaitingForWindow");
+    expect(world.status.phase).toBe("Succeeded");
+  });
+
+  test.each([
+    ["finish", "Succeeded"],
+    ["hold", "Progressing"],
+  ] as const)("a run that is under way when the window closes: %s", (outsideWindows, phase) => {
+    const world = initialized({ ...spec(), outsideWindows });
+    world.window = { open: true };
+    world.push("v2");
+    world.at(200, () => (world.window = { open: false, changesAtMs: world.nowMs + 5000 * SECOND })).run(4000);
+    expect(world.status.phase).toBe(phase);
+    if (phase === "Progressing") expect(world.status.route?.canaryWeight).toBe(20);
+    world.at(5200, () => (world.window = { open: true })).run();
+    expect(world.status.phase).toBe("Succeeded");
+  });
+
+  test("a run that holds is checked all the same", () => {
+    const world = initialized({ ...spec(), outsideWindows: "hold" });
+    world.window = { open: true };
+    world.answer = () => (world.nowMs > Date.parse("2024-01-11T09:00:00Z") + 1000 * SECOND ? fail : pass);
+    world.push("v2");
+    world.at(200, () => (world.window = { open: false })).run(4000);
+    expect(world.status).toMatchObject({ phase: "Failed", route: { canaryWeight: 0 } });
+  });
+});

@@ -31,7 +31,7 @@ function compared({ min, max, unit, enough }: PlannedMetric, value: number): Pic
 
 function unmeasured(unknown: Verdict, policy: Policy, why: string): Pick<Measurement, "verdict" | "message"> {
   const verdict = policy === "hold" ? unknown : policy;
-  return { verdict, message: (policy === "pass" ? `passed without a value, as the manifest has it: ${why}` : why).slice(0, 500) };
+  return { verdict, message: (policy === "pass" ? `passed without a value, as the manifest has it: ${why}` : why).slice(0, 200) };
 }
 
 /** Six significant digits. */

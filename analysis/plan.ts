@@ -7,7 +7,7 @@ import { defined } from "../crds/json.ts";
 import { metricTemplateSpecSchema } from "../crds/templates.ts";
 import { builtinsFor, providerFor, PROVIDERS } from "./registry.ts";
 import { renderQuery } from "./template.ts";
-import type { PlannedMetric } from "./types.ts";
+import type { PlannedMetric, Policy } from "./types.ts";
 
 export interface Plan {
   group: string;
@@ -21,6 +21,8 @@ export interface Plan {
   template?(namespace: string, name: string): unknown;
   /** How far back a query may look at the most; undefined is as far as the manifest says. */
   lookBackMs?: number;
+  /** What silence counts as where the metric does not say; only where it holds may a window be cut short, because elsewhere it would decide the run. */
+  onNoData?: Policy;
 }
 
 type Planned = { ok: true; metric: PlannedMetric } | { ok: false; problem: Problem };
@@ -43,7 +45,7 @@ function requestCount(plan: Plan): Planned | undefined {
   const builtins = builtinsFor(plan.meshProvider);
   if (builtins === undefined) return no("Unsupported", path, `requests cannot be counted for the provider ${plan.meshProvider}; remove minRequests`);
   const windows = (metrics ?? []).map(({ interval = DEFAULT_INTERVAL }) => interval).sort((left, right) => (parseDuration(right) ?? 0) - (parseDuration(left) ?? 0));
-  const interval = windowOf(windows[0] ?? DEFAULT_INTERVAL, plan.lookBackMs);
+  const interval = windowOf(plan, { interval: windows[0], onNoData: "hold" });
   const query = builtins["request-count"]({ namespace: plan.namespace, target: plan.spec.targetRef.name, interval });
   return { ok: true, metric: { name: "request-count", path, provider: "prometheus", address: plan.spec.metricsServer ?? plan.metricsServer, query, min: minRequests, enough: true } };
 }
@@ -62,9 +64,12 @@ function planned1(plan: Plan, metric: CanaryMetric, path: string): Planned {
   if (typeof query !== "string") return { ok: false, problem: query };
   const limits = limitsOf(plan, metric);
   if (limits === undefined) return no("InvalidSpec", `${path}.thresholdRange`, "a metric without a limit would pass whatever it measures; set thresholdRange.min or thresholdRange.max");
-  const address = template?.address ?? plan.spec.metricsServer ?? plan.metricsServer;
-  const addressPath = template?.address === undefined ? "spec.metricsServer" : `${path}.templateRef`;
-  if (!URL.canParse(address)) return no("InvalidSpec", addressPath, `"${address.slice(0, 100)}" is not a URL such as http://prometheus.istio-system:9090`);
+  // A template's credentials go where the template's owner, or the operator, says, and never to an address that a Canary names.
+  const fallback = template?.access.secret === undefined ? (plan.spec.metricsServer ?? plan.metricsServer) : plan.metricsServer;
+  const address = template?.address ?? fallback;
+  const addressPath = template === undefined || template.access.secret === undefined ? "spec.metricsServer" : `${path}.templateRef`;
+  // It is not repeated: it may hold a password.
+  if (!URL.canParse(address)) return no("InvalidSpec", addressPath, `is not a URL such as http://prometheus.istio-system:9090`);
   return {
     ok: true,
     metric: {
@@ -123,7 +128,7 @@ function templateOf(plan: Plan, metric: CanaryMetric, path: string): Template | 
 
 function written(plan: Plan, metric: CanaryMetric, query: string, path: string): string | Problem {
   const target = plan.spec.targetRef.name;
-  const interval = windowOf(metric.interval ?? DEFAULT_INTERVAL, plan.lookBackMs);
+  const interval = windowOf(plan, metric);
   const words = { name: plan.name, namespace: plan.namespace, target, service: plan.spec.service?.name ?? target, ingress: target, route: target, interval, variables: metric.templateVariables ?? {} };
   const rendered = renderQuery(query, words, path);
   return rendered.ok ? rendered.text : rendered.problem;
@@ -136,16 +141,17 @@ function queryOf(plan: Plan, metric: CanaryMetric, path: string): string | Probl
   }
   const builtins = builtinsFor(plan.meshProvider);
   if (builtins === undefined) return { reason: "UnknownMetric", path: `${path}.name`, message: `there is no builtin ${metric.name} for the provider ${plan.meshProvider}; write a query` };
-  return builtins[metric.name]({ namespace: plan.namespace, target: plan.spec.targetRef.name, interval: windowOf(metric.interval ?? DEFAULT_INTERVAL, plan.lookBackMs) });
+  return builtins[metric.name]({ namespace: plan.namespace, target: plan.spec.targetRef.name, interval: windowOf(plan, metric) });
 }
 
 /**
  * A window that reaches back before the first weight of a run measures the revision before: with two releases in a minute, the bad one would be
  * promoted on what the good one did. Cut to whole seconds; too short a window finds no data, and no data holds.
  */
-function windowOf(interval: string, lookBackMs: number | undefined): string {
+function windowOf(plan: Plan, { interval = DEFAULT_INTERVAL, onNoData = plan.onNoData ?? "hold" }: Pick<CanaryMetric, "interval" | "onNoData">): string {
+  const { lookBackMs } = plan;
   const asked = parseDuration(interval);
-  if (lookBackMs === undefined || asked === undefined || asked <= lookBackMs) return interval;
+  if (onNoData !== "hold" || lookBackMs === undefined || asked === undefined || asked <= lookBackMs) return interval;
   return `${Math.max(Math.floor(lookBackMs / 1000), 1)}s`;
 }
 

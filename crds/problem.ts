@@ -13,7 +13,6 @@ export const STALLED_REASONS = [
   "ForeignController",
   "NameTaken",
   "PrimaryUnavailable",
-  "RouteUnreadable",
   "DriftFight",
   "Forbidden",
   "Refused",

@@ -107,7 +107,10 @@ async function lead(options: EngineOptions, api: KubeApi, instance: string, star
     onStarted: (epoch) => {
       const mine = (): boolean => election.epoch === epoch && election.mayWrite() && !signal.aborted;
       // What the last leadership left running has ended before the next one begins.
-      void stopping.then(() => start({ epoch, mayWrite: mine, superseded: () => election.stepDown("a later leader has written") }));
+      void stopping.then(() => {
+        // Lost again meanwhile: whoever started now would never be stopped.
+        if (election.epoch === epoch && !signal.aborted) start({ epoch, mayWrite: mine, superseded: () => election.stepDown("a later leader has written") });
+      });
     },
     onStopped: (why) => {
       log.warn({ why }, "no longer leading");
@@ -133,17 +136,17 @@ async function kinds(options: EngineOptions, api: KubeApi): Promise<Watched[]> {
   watched.push({ resource: DEPLOYMENTS }, { resource: SERVICES }, { resource: REVISIONS, labelSelector: CANARY_LABEL });
   for (const router of ROUTERS) {
     for (const versions of router.kinds) {
-      const resource = await firstServed(versions, api, options);
-      if (resource === undefined) continue;
+      // Where none is served yet all are looked for: nobody knows which version the mesh will have that is installed later.
+      const served = await firstServed(versions, api, options);
       // Canaries refer to Gateways across namespaces.
-      const namespaces = resource.kind === "Gateway" && options.namespaces.length > 0 ? [...new Set([...options.namespaces, ...options.gatewayNamespaces])] : options.namespaces;
-      watched.push({ resource, namespaces });
+      const namespaces = versions[0]?.kind === "Gateway" && options.namespaces.length > 0 ? [...new Set([...options.namespaces, ...options.gatewayNamespaces])] : options.namespaces;
+      for (const resource of served === undefined ? versions : [served]) watched.push({ resource, namespaces });
     }
   }
   return watched;
 }
 
-/** The most preferred version that the API server serves; the first one where it serves none, so that a mesh that is installed later is noticed. */
+/** The most preferred version that the API server serves. */
 async function firstServed(versions: readonly Resource[], api: KubeApi, { clock, log, signal }: EngineOptions): Promise<Resource | undefined> {
   for (const version of versions) {
     for (let tries = 0; !signal.aborted; tries += 1) {
@@ -154,7 +157,7 @@ async function firstServed(versions: readonly Resource[], api: KubeApi, { clock,
       await pause(clock, Math.min(500 * 2 ** tries, 10_000), signal);
     }
   }
-  return versions[0];
+  return undefined;
 }
 
 function tell(controller: Controller | undefined, resource: Resource, before: KubeObject | undefined, after: KubeObject | undefined): void {

@@ -6,7 +6,8 @@ export const istioQueries: BuiltinQueries = {
   "request-success-rate": ({ namespace, target, interval }) => {
     const selected = selector(namespace, target);
     const all = `sum(rate(istio_requests_total{${selected}}[${interval}]))`;
-    return `sum(rate(istio_requests_total{${selected},response_code!~"5.*"}[${interval}])) / ${all} * 100`;
+    // A version that answers nothing but 5xx has no series of good answers at all: that is none of them, and not silence.
+    return `(sum(rate(istio_requests_total{${selected},response_code!~"5.*"}[${interval}])) or vector(0)) / ${all} * 100`;
   },
   "request-duration": ({ namespace, target, interval }) =>
     `histogram_quantile(0.99, sum(rate(istio_request_duration_milliseconds_bucket{${selector(namespace, target)}}[${interval}])) by (le))`,

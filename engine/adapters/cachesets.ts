@@ -27,7 +27,8 @@ export type Changed = (resource: Resource, before: KubeObject | undefined, after
 
 export class CacheSet implements Caches {
   private readonly informers = new Map<string, Informer[]>();
-  private readonly kinds = new Map<string, Resource>();
+  /** By kind, the versions that are watched: more than one only where none was served at the start. */
+  private readonly kinds = new Map<string, Resource[]>();
 
   constructor(options: WatchOptions, watched: readonly Watched[], onChange: Changed) {
     for (const { resource, labelSelector, trim, namespaces = options.namespaces } of watched) {
@@ -35,7 +36,7 @@ export class CacheSet implements Caches {
       const listener = { onChange: (before?: KubeObject, after?: KubeObject) => onChange(resource, before, after), onServed: () => this.wakeAll(onChange) };
       const informers = places.map((namespace) => new Informer({ ...options, ...listener, resource, namespace, labelSelector, trim }));
       this.informers.set(keyOf(resource), informers);
-      if (resource.plural !== "canaries") this.kinds.set(resource.kind, resource);
+      if (resource.plural !== "canaries") this.kinds.set(resource.kind, [...(this.kinds.get(resource.kind) ?? []), resource]);
     }
   }
 
@@ -48,7 +49,7 @@ export class CacheSet implements Caches {
   }
 
   canaries(group: string) {
-    const informers = this.informers.get(`canaries.${group}`) ?? [];
+    const informers = this.inGroup("canaries", group);
     return {
       get: (namespace: string, name: string) => first(informers, (informer) => informer.get(namespace, name)),
       list: () => informers.flatMap((informer) => [...informer.list()]),
@@ -56,7 +57,7 @@ export class CacheSet implements Caches {
   }
 
   template(plural: string, group: string, namespace: string, name: string): KubeObject | undefined {
-    const own = first(this.informers.get(`${plural}.${group}`) ?? [], (informer) => informer.get(namespace, name));
+    const own = first(this.inGroup(plural, group), (informer) => informer.get(namespace, name));
     return own ?? first(this.everyGroups(plural), (informer) => informer.get(namespace, name));
   }
 
@@ -81,9 +82,7 @@ export class CacheSet implements Caches {
   }
 
   resource(kind: string): Resource | undefined {
-    const resource = this.kinds.get(kind);
-    const informers = resource === undefined ? [] : (this.informers.get(keyOf(resource)) ?? []);
-    return informers.some((informer) => !informer.missing) ? resource : undefined;
+    return this.kinds.get(kind)?.find((resource) => this.informers.get(keyOf(resource))?.some((informer) => !informer.missing));
   }
 
   /** A kind that came or went has no object to wake those that wait for it, such as every Canary when its mesh is installed. */
@@ -98,15 +97,19 @@ export class CacheSet implements Caches {
   }
 
   private of(plural: string): Informer[] {
-    for (const [key, informers] of this.informers) if (key.split(".")[0] === plural) return informers;
-    return [];
+    const all = [...this.informers].filter(([key]) => key.split(".")[0] === plural).map(([, informers]) => informers);
+    return all.find((informers) => informers.some((informer) => !informer.missing)) ?? all[0] ?? [];
+  }
+
+  private inGroup(plural: string, group: string): Informer[] {
+    return [...this.informers].flatMap(([key, informers]) => (key.startsWith(`${plural}.${group}/`) ? informers : []));
   }
 
   private holding(object: KubeObject): Informer | undefined {
     const group = object.apiVersion.includes("/") ? (object.apiVersion.split("/")[0] ?? "") : "";
     for (const informers of this.informers.values()) {
       const [known] = informers;
-      if (known?.resource.kind !== object.kind || known.resource.group !== group) continue;
+      if (known?.resource.kind !== object.kind || known.resource.group !== group || known.missing) continue;
       return informers.length === 1 ? known : informers.find((informer) => informer.namespace === object.metadata.namespace);
     }
     return undefined;
@@ -117,8 +120,8 @@ export class CacheSet implements Caches {
   }
 }
 
-function keyOf({ plural, group }: Resource): string {
-  return `${plural}.${group}`;
+function keyOf({ plural, group, version }: Resource): string {
+  return `${plural}.${group}/${version}`;
 }
 
 function first<T, R>(items: readonly T[], pick: (item: T) => R | undefined): R | undefined {

@@ -4,6 +4,8 @@ import type { Readable } from "node:stream";
 import axios, { isAxiosError } from "axios";
 import type { Fault, Http, HttpRequest, Result } from "../ports.ts";
 
+/** A manifest may ask for any time; beyond this a caller has better asked again. */
+const TIMEOUT_MAX_MS = 600_000;
 const REDIRECTS_MAX = 3;
 /** Codes of requests that would fail just the same a second time. */
 const HOPELESS: ReadonlySet<string> = new Set(["ERR_INVALID_URL", "ERR_BAD_REQUEST", "ERR_BAD_OPTION_VALUE", "ERR_FR_TOO_MANY_REDIRECTS"]);
@@ -14,7 +16,7 @@ export function createHttp(): Http {
     const { method, url, headers = {}, body, timeoutMs, insecureSkipVerify, signal } = request;
     const own = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
     // axios' own time-out counts silence; this one counts everything, a body that trickles in too.
-    const deadline = AbortSignal.timeout(timeoutMs);
+    const deadline = AbortSignal.timeout(Math.min(Math.max(Math.trunc(timeoutMs), 1), TIMEOUT_MAX_MS));
     try {
       const response = await axios.request<Readable>({
         method,

@@ -1,7 +1,7 @@
 // Which series does /metrics show? Flagger's, under their names, so that dashboards and alerts go on working, and the engine's own beside them.
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
 import type { Canary } from "../../crds/canary.ts";
-import type { CanaryStatus } from "../../crds/status.ts";
+import { STRATEGIES, type CanaryStatus } from "../../crds/status.ts";
 import type { Recorder } from "../controller/recorder.ts";
 import { keyText, type Key } from "../controller/key.ts";
 import type { Settings } from "../machine/settings.ts";
@@ -14,7 +14,6 @@ export interface Gauges {
   canaries: () => ReadonlyMap<string, number>;
 }
 
-const STRATEGY = "canary";
 
 interface Series {
   name: string;
@@ -90,7 +89,7 @@ function recording(series: Labelled): Recorder {
     const run = after.run;
     if (run?.outcome === undefined) return;
     const labels = { name: settings.target, namespace: key.namespace };
-    const runOf = { ...labels, deployment_strategy: STRATEGY, analysis_status: settings.skipAnalysis ? "skipped" : "completed" };
+    const runOf = { ...labels, deployment_strategy: settings.strategy, analysis_status: settings.skipAnalysis ? "skipped" : "completed" };
     duration.observe(labels, Math.max(Date.parse(after.lastTransitionTime ?? run.startedAt) - Date.parse(run.startedAt), 0) / 1000);
     if (run.outcome === "Promoted") successes.inc(runOf);
     else if (run.outcome !== "Withdrawn") {
@@ -134,9 +133,11 @@ function recording(series: Labelled): Recorder {
         for (const bound of ["min", "max"]) limit.remove({ name, namespace, metric, bound });
       }
       duration.remove({ name, namespace });
-      for (const analysis_status of ["completed", "skipped"]) {
-        successes.remove({ name, namespace, deployment_strategy: STRATEGY, analysis_status });
-        failures.remove({ name, namespace, deployment_strategy: STRATEGY, analysis_status });
+      for (const deployment_strategy of STRATEGIES) {
+        for (const analysis_status of ["completed", "skipped"]) {
+          successes.remove({ name, namespace, deployment_strategy, analysis_status });
+          failures.remove({ name, namespace, deployment_strategy, analysis_status });
+        }
       }
       known.delete(keyText(key));
     },

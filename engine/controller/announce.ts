@@ -20,8 +20,9 @@ export interface Place {
 export class Announcer {
   private readonly couriers: Courier[];
 
-  constructor(places: readonly Place[], clock: Clock, log: Log) {
-    this.couriers = places.map((place) => new Courier(place, clock, log));
+  /** @param arrived told when a place has heard everything of a Canary's that it was sent */
+  constructor(places: readonly Place[], clock: Clock, log: Log, arrived: (canary: KubeObject) => void = () => undefined) {
+    this.couriers = places.map((place) => new Courier(place, clock, log, arrived));
   }
 
   /** Announcements of this Canary up to this id arrived wherever they are wanted. */
@@ -47,6 +48,7 @@ class Courier {
     private readonly place: Place,
     private readonly clock: Clock,
     private readonly log: Log,
+    private readonly arrived: (canary: KubeObject) => void,
   ) {}
 
   sentUpTo(uid: string): number {
@@ -80,12 +82,17 @@ class Courier {
       }
       // What is left stays in the outbox and is sent with the next commit.
       this.busy.delete(uid);
+      if (first === undefined) this.arrived(canary);
     });
   }
 
   private async sendAll(canary: KubeObject, uid: string, unsent: readonly Announcement[]): Promise<readonly Announcement[]> {
     for (const [index, announcement] of unsent.entries()) {
-      if ((await this.place.send(canary, announcement)) === "retry") return unsent.slice(index);
+      const outcome = await this.place.send(canary, announcement).catch((error: unknown) => {
+        this.log.error({ place: this.place.name, announcement: announcement.id, error: String(error) }, "a place broke");
+        return "retry" as const;
+      });
+      if (outcome === "retry") return unsent.slice(index);
       this.sent.set(uid, Math.max(this.sentUpTo(uid), announcement.id));
     }
     return [];

@@ -1,4 +1,5 @@
 // Runs the passes: events wake keys, workers take them, and each pass names when it wants to be run again. Holds no decision about any Canary.
+import type { Problem } from "../../crds/problem.ts";
 import type { KubeObject } from "../ports.ts";
 import { Announcer } from "./announce.ts";
 import { Asks } from "./asks.ts";
@@ -9,13 +10,19 @@ import { kubernetesEvents } from "./events.ts";
 import { inquire } from "./inquire.ts";
 import { keyText, parseKey } from "./key.ts";
 import { Memory } from "./memory.ts";
-import { reconcile, type Pass } from "./reconcile.ts";
+import { reconcile, stall, type Pass } from "./reconcile.ts";
 import { lookedAt, Triggers } from "./triggers.ts";
 import { WorkQueue } from "./workqueue.ts";
 
 const WORKERS = 8;
 /** Passes that may follow each other without waiting, per key: more means that two writers, or a bug, keep each other busy. */
 const BUSY_PASSES_MAX = 50;
+
+const BUG: Problem = { reason: "InternalError", path: "", message: "the engine broke while it looked at this Canary; its traffic stays where it is, and the engine's log says what broke" };
+
+function keyOfCanary({ apiVersion, metadata }: KubeObject): string {
+  return keyText({ group: apiVersion.split("/")[0] ?? "", namespace: metadata.namespace ?? "", name: metadata.name });
+}
 
 export class Controller {
   private readonly queue: WorkQueue;
@@ -32,7 +39,7 @@ export class Controller {
     this.queue = new WorkQueue(context.clock);
     const asks = new Asks((key, ask, signal) => inquire(key, ask, context, signal), (key) => this.queue.add(key), context.log, context.clock);
     const places = [kubernetesEvents(context.api, context.log, instance), eventHooks(context.http, context.options.eventWebhook)];
-    this.memory = new Memory(new Announcer(places, context.clock, context.log), asks, new Drift());
+    this.memory = new Memory(new Announcer(places, context.clock, context.log, (canary) => this.queue.add(keyOfCanary(canary))), asks, new Drift());
   }
 
   get depth(): number {
@@ -95,10 +102,13 @@ export class Controller {
     let pass: Pass;
     try {
       pass = await reconcile(parseKey(key), this.context, this.memory);
+      // Timers take NaN for now.
+      if (pass.kind === "wait" && pass.wake !== "on-change" && !Number.isFinite(pass.wake.atMs)) throw new RangeError("a pass wants to be run again at no instant");
     } catch (error) {
       // A bug: this key stalls, its traffic stays where it is, and the others go on.
       log.error({ key, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }, "a pass broke");
       recorder.reconciled("bug", clock.monotonic() - startedMs);
+      await stall(parseKey(key), BUG, this.context, this.memory).catch((unsaid: unknown) => log.warn({ key, error: String(unsaid) }, "and it could not be said"));
       this.queue.addLater(key);
       this.queue.done(key);
       return;

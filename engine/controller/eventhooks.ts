@@ -44,7 +44,7 @@ async function call(http: Http, webhook: CanaryWebhook, object: KubeObject, anno
       eventMessage: announcement.message,
       eventType: announcement.type,
       eventReason: announcement.reason,
-      eventId: String(announcement.id),
+      eventId: `${object.metadata.uid ?? ""}.${announcement.id}`,
       timestamp: String(Date.parse(announcement.at)),
     },
     type: "event",

@@ -1,6 +1,6 @@
 // Gives an app back whose Canary is gone: the target serves again before the primary goes. Driven by what is found, because the status went with the Canary.
 // There is no finalizer: a Canary, its namespace or the whole installation can always be deleted, and until this has run the primary goes on serving.
-import { EPOCH, MARKS, OWNER, unmarked } from "../../crds/marks.ts";
+import { EPOCH, ORIGIN, OWNER, unmarked } from "../../crds/marks.ts";
 import { iso } from "../machine/moves.ts";
 import type { KubeObject, ObjectRef, Precondition, Resource, Result } from "../ports.ts";
 import { readDeployment, selectorLabel } from "../workload/deployment.ts";
@@ -12,12 +12,13 @@ import type { Context } from "./context.ts";
 import { keyText, type Key } from "./key.ts";
 import type { Memory } from "./memory.ts";
 import { keyOf } from "./observe.ts";
-import { HANDBACK, PAUSED, type Handback } from "./project.ts";
+import { DRAIN_UNTIL, HANDBACK, PAUSED, type Handback } from "./project.ts";
 import type { Pass } from "./reconcile.ts";
 import { DEPLOYMENTS, REVISIONS, SERVICES } from "./wanted.ts";
 
-const DRAIN_UNTIL = `${MARKS}drain-until`;
 const NAMESPACES: Resource = { group: "", version: "v1", plural: "namespaces", kind: "Namespace" };
+
+const STOPPED: Pass = { kind: "retry", why: "the lease may have run out" };
 
 interface Estate {
   namespace: string;
@@ -35,7 +36,7 @@ export async function handBack(key: Key, context: Context, memory: Memory): Prom
   context.recorder.forget(key);
   const estate = estateOf(key, context);
   if (estate === undefined) return { kind: "forget" };
-  if (!context.leadership.mayWrite()) return { kind: "retry", why: "the lease may have run out" };
+  if (!context.leadership.mayWrite()) return STOPPED;
   const namespace = await context.api.get({ resource: NAMESPACES, namespace: "", name: key.namespace });
   // Everything in a terminating namespace goes by itself; starting pods there would only be in the way.
   if (namespace.ok ? namespace.value.metadata.deletionTimestamp !== undefined : namespace.fault.class === "not-found") return { kind: "forget" };
@@ -61,8 +62,9 @@ function estateOf(key: Key, context: Context): Estate | undefined {
       .map((object) => ({ resource, object })),
   );
   if (objects.length === 0) return undefined;
-  const primary = objects.find(({ object }) => object.metadata.annotations?.[HANDBACK] !== undefined)?.object;
-  const info = infoOf(primary, key);
+  const remembering = objects.filter(({ object }) => object.metadata.annotations?.[HANDBACK] !== undefined);
+  const primary = remembering.find(({ resource }) => resource === DEPLOYMENTS)?.object;
+  const info = infoOf(primary ?? remembering[0]?.object, key);
   return { namespace: key.namespace, objects, primary, target: caches.get("deployments", key.namespace, info.target), info };
 }
 
@@ -70,11 +72,11 @@ function collected(object: KubeObject, key: Key): boolean {
   return object.metadata.ownerReferences?.some((reference) => reference.apiVersion.startsWith(`${key.group}/`) && reference.name === key.name) === true;
 }
 
-/** Without a primary nothing of the engine serves, and the names are the usual ones. */
-function infoOf(primary: KubeObject | undefined, key: Key): Handback {
+/** As the primary has it, or the apex Service where the primary is gone; with neither nothing of the engine serves, and the names are the usual ones. */
+function infoOf(memory: KubeObject | undefined, key: Key): Handback {
   const usual: Handback = { target: key.name, apex: key.name, replicas: 1, drainSeconds: 0, provider: "istio" };
   try {
-    return { ...usual, ...(JSON.parse(primary?.metadata.annotations?.[HANDBACK] ?? "{}") as Partial<Handback>) };
+    return { ...usual, ...(JSON.parse(memory?.metadata.annotations?.[HANDBACK] ?? "{}") as Partial<Handback>) };
   } catch {
     return usual;
   }
@@ -106,17 +108,29 @@ async function giveBack(estate: Estate, target: KubeObject, context: Context, ke
   return remove(estate, context, key);
 }
 
-/** The apex first: whatever the routes fall back to has to lead to the target by then. */
+/**
+ * The apex first: whatever the routes fall back to has to lead to the target by then. Where the primary is gone it is last, because the names that all
+ * this goes by are on it, and nothing serves anyway.
+ */
 async function returnTraffic(estate: Estate, target: KubeObject, context: Context): Promise<Pass | undefined> {
+  return estate.primary === undefined
+    ? ((await returnRoutes(estate, context)) ?? (await returnApex(estate, target, context)))
+    : ((await returnApex(estate, target, context)) ?? (await returnRoutes(estate, context)));
+}
+
+async function returnApex(estate: Estate, target: KubeObject, context: Context): Promise<Pass | undefined> {
   const label = selectorLabel(target);
   const apex = estate.objects.find(({ resource, object }) => resource === SERVICES && object.metadata.name === estate.info.apex)?.object;
   if (apex !== undefined && label !== undefined) {
     const { object } = restoreService(apex, undefined, label) ?? { object: apex };
     // One that the engine made stays: who has learned to call it goes on calling it.
     const spec = { ...(object.spec as object), ...(object === apex ? { selector: { [label.key]: label.value } } : {}) };
-    const sent = await send(context, SERVICES, apex, { ...unmarked(object), spec });
-    if (sent !== undefined) return sent;
+    return send(context, SERVICES, apex, { ...unmarked(object), spec });
   }
+  return undefined;
+}
+
+async function returnRoutes(estate: Estate, context: Context): Promise<Pass | undefined> {
   for (const object of restoredRoutes(estate, context).restored) {
     const resource = context.caches.resource(object.kind);
     const found = estate.objects.find((entry) => keyOf(entry.object) === keyOf(object))?.object;
@@ -138,6 +152,8 @@ async function remove(estate: Estate, context: Context, key: Key): Promise<Pass>
   for (const { resource, object } of estate.objects) {
     // The primary is the last to go, because its annotation is the memory of all this.
     if (object === estate.primary || (resource === SERVICES && !own.includes(object.metadata.name))) continue;
+    // What somebody else made is never deleted, whatever could not be restored.
+    if (object.metadata.annotations?.[ORIGIN] !== "created") continue;
     const failed = await destroy(context, resource, object);
     if (failed !== undefined) return failed;
   }
@@ -154,7 +170,7 @@ async function dissolve(estate: Estate, context: Context, key: Key): Promise<Pas
   for (const object of restoredRoutes(estate, context).restored) {
     const resource = context.caches.resource(object.kind);
     const found = estate.objects.find((entry) => keyOf(entry.object) === keyOf(object))?.object;
-    const created = found?.metadata.annotations?.[`${MARKS}origin`] === "created";
+    const created = found?.metadata.annotations?.[ORIGIN] === "created";
     if (resource === undefined || found === undefined) continue;
     const failed = created ? await destroy(context, resource, found) : await send(context, resource, found, object);
     if (failed !== undefined) return failed;
@@ -179,10 +195,12 @@ function withoutMarks(target: KubeObject): KubeObject {
 async function send(context: Context, resource: Resource, found: KubeObject, wanted: KubeObject): Promise<Pass | undefined> {
   const patch = mergePatch(found, wanted);
   if (patch === undefined) return undefined;
+  if (!context.leadership.mayWrite()) return STOPPED;
   return passOf(context, await context.api.patch(refTo(resource, found), patch, preconditionOf(found)));
 }
 
 async function destroy(context: Context, resource: Resource, object: KubeObject): Promise<Pass | undefined> {
+  if (!context.leadership.mayWrite()) return STOPPED;
   const precondition: Precondition = preconditionOf(object);
   const result = await context.api.delete(refTo(resource, object), precondition);
   if (!result.ok && result.fault.class !== "not-found") return { kind: "retry", why: result.fault.message };

@@ -9,7 +9,7 @@ import type { Canary, CanaryWebhook } from "../../crds/canary.ts";
 import { parseCanary } from "../../crds/canary.ts";
 import { parseDuration } from "../../crds/durations.ts";
 import type { Measurement, Verdict } from "../../crds/status.ts";
-import { settingsOf, type Settings } from "../machine/settings.ts";
+import { settingsOf } from "../machine/settings.ts";
 import type { Answer, Ask } from "../machine/types.ts";
 import type { Clock, Resource } from "../ports.ts";
 import type { Context } from "./context.ts";
@@ -51,7 +51,8 @@ async function metrics(canary: Canary, context: Context, signal: AbortSignal): P
     metricsServer: context.options.metricsServer,
     meshProvider: canary.spec.provider ?? context.options.meshProvider,
     template: (namespace, name) => context.caches.template("metrictemplates", group, namespace, name)?.spec,
-    lookBackMs: lookBack(canary, settings, context.clock),
+    lookBackMs: lookBack(canary, context.clock),
+    onNoData: settings.onNoData,
   });
   if (!planned.ok) return { verdict: "error", message: planned.problems[0]?.message ?? "the metrics cannot be planned", measurements: [] };
   const policies = { onNoData: settings.onNoData, onProviderError: settings.onProviderError };
@@ -61,10 +62,9 @@ async function metrics(canary: Canary, context: Context, signal: AbortSignal): P
   return { verdict, message: worst(measurements, verdict), measurements };
 }
 
-/** Where silence is a failure or a pass, a window that was cut short would decide the run: there it stays as the manifest has it. */
-function lookBack(canary: Canary, settings: Settings, clock: Clock): number | undefined {
+function lookBack(canary: Canary, clock: Clock): number | undefined {
   const since = canary.status?.run?.weightedAt;
-  return since === undefined || settings.onNoData !== "hold" ? undefined : clock.now() - Date.parse(since);
+  return since === undefined ? undefined : clock.now() - Date.parse(since);
 }
 
 function worst(measurements: readonly Measurement[], verdict: Verdict): string {

@@ -1,4 +1,5 @@
 // What one process remembers beside the status, and may lose at any time: answers, sent announcements, repairs, and what was refused.
+import type { CanarySpec } from "../../crds/canary.ts";
 import type { Problem } from "../../crds/problem.ts";
 import type { Announcer } from "./announce.ts";
 import type { Asks } from "./asks.ts";
@@ -10,6 +11,8 @@ const OUTDATED_MS = 60_000;
 export class Memory {
   /** The epoch under which a Canary was first read live. */
   readonly confirmed = new Map<string, number>();
+  /** What a Canary said when it could be read last: enough to keep its users safe while it cannot. */
+  readonly lastGood = new Map<string, CanarySpec>();
   private readonly refused = new Map<string, Problem>();
   private readonly outdated = new Map<string, { problem: Problem; untilMs: number }>();
 
@@ -42,6 +45,7 @@ export class Memory {
   forget(key: string, uid: string | undefined): void {
     this.confirmed.delete(key);
     this.refused.delete(key);
+    this.lastGood.delete(key);
     this.outdated.delete(key);
     this.asks.set(key, []);
     this.drift.forget(key);

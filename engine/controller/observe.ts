@@ -18,6 +18,7 @@ export interface Sources {
   pods: readonly KubeObject[];
   answers: ReadonlyMap<string, Answer>;
   sentUpTo: number;
+  stale: string | undefined;
 }
 
 export function observe(drawing: Drawing, sources: Sources): Observation {
@@ -29,6 +30,7 @@ export function observe(drawing: Drawing, sources: Sources): Observation {
     target: targetSeen(drawing, sources.pods),
     primary: primarySeen(drawing),
     traffic: trafficSeen(drawing),
+    stale: sources.stale,
     window: windowSeen(canary.spec.windows, sources.nowMs),
     stored: new Set(world.revisions.keys()),
     answers: sources.answers,
@@ -40,7 +42,9 @@ export function observe(drawing: Drawing, sources: Sources): Observation {
 function targetSeen({ world, status, settings }: Drawing, pods: readonly KubeObject[]): TargetSeen | undefined {
   if (world.target === undefined) return undefined;
   const { uid, generation, hash, images, replicas, paused, availableReplicas, readiness } = readDeployment(world.target, settings.canaryReadyPercent);
-  const mine = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined && imagesOf({ spec: pod.spec }).join() === images.join());
+  // Pods may have more containers than their template says: sidecars are injected.
+  const runs = (pod: KubeObject): boolean => images.every((image) => imagesOf({ spec: pod.spec }).includes(image));
+  const mine = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined && runs(pod));
   const crashes = status.run === undefined ? 0 : restarts(mine, status.run.startedAt);
   return { uid, generation, hash, images, replicas, paused, availableReplicas, readiness, restarts: crashes };
 }

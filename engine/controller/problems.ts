@@ -1,12 +1,13 @@
 // What forbids work on this Canary that its CRD could not reject? Each answer names the field and the cure, and while there is one the workload is left alone.
 import { GROUPS, groupOf, type Canary } from "../../crds/canary.ts";
+import { mapFromText, text } from "../../crds/json.ts";
 import type { Problem } from "../../crds/problem.ts";
 import { planMetrics } from "../../analysis/plan.ts";
 import { checkService } from "../workload/service.ts";
 import { foreignController } from "../../crds/marks.ts";
 import { primaryLabel } from "../workload/primary.ts";
 import type { Context } from "./context.ts";
-import { routeIntent, serviceIntent, type Drawing } from "./project.ts";
+import { HANDBACK, routeIntent, serviceIntent, type Drawing } from "./project.ts";
 import { windowProblems } from "./windows.ts";
 import { ROLES } from "./world.ts";
 
@@ -29,7 +30,7 @@ export function problemsOf(context: Context, drawing: Drawing, rival: string | u
       message: `Deployment ${settings.target} selects its pods by none of the labels app, name, app.kubernetes.io/name; add one of them to spec.selector.matchLabels (the Deployment must be made anew for it)`,
     });
   }
-  problems.push(...windowProblems(canary.spec.windows, context.clock.now()), ...routing(drawing), ...names(drawing), ...metrics(context, drawing));
+  problems.push(...renamed(drawing), ...windowProblems(canary.spec.windows, context.clock.now()), ...routing(drawing), ...names(drawing), ...metrics(context, drawing));
   return problems;
 }
 
@@ -79,6 +80,15 @@ function metrics({ options, caches }: Context, { canary, settings, provider }: D
     template: (namespace, name) => caches.template("metrictemplates", groupOf(canary.apiVersion), namespace, name)?.spec,
   });
   return planned.ok ? [] : planned.problems;
+}
+
+/** Services and routes of another name would be made beside those that users call, which nobody would lead back any more. */
+function renamed({ settings, world }: Drawing): Problem[] {
+  const known = world.primary?.metadata.annotations?.[HANDBACK];
+  const before = known === undefined ? undefined : text(mapFromText(known)?.apex);
+  if (before === undefined || before === settings.apex) return [];
+  const message = `cannot be changed from ${before} while the app is rolled out; put it back, or delete the Canary, wait until the app is given back, and make it anew`;
+  return [{ reason: "NameTaken", path: "spec.service.name", message }];
 }
 
 /** What the contract has and this engine does not do yet is refused by name: a field that is silently ignored would promote what nobody checked. What a router cannot do it says itself. */

@@ -12,7 +12,11 @@ import type { World } from "./world.ts";
 
 /** Set on a target that the engine has paused, so that it never lifts a pause of somebody else. */
 export const PAUSED = `${MARKS}paused`;
-/** On the primary: all that is needed to give the app back when the Canary is gone. */
+/** On the primary: the number of replicas that the engine gave it last. */
+const GIVEN_REPLICAS = `${MARKS}replicas`;
+/** On the primary: until when it serves on while the app is given back. */
+export const DRAIN_UNTIL = `${MARKS}drain-until`;
+/** On the primary and the apex Service: all that is needed to give the app back when the Canary is gone. */
 export const HANDBACK = `${MARKS}handback`;
 
 /** What survives the Canary on its primary. */
@@ -58,7 +62,7 @@ export function project(drawing: Drawing): Projected {
     primary: primary(drawing),
     services: services === undefined ? [] : (["primary", "canary"] as const).map((role) => owned(drawing, renderService(services, role, world.services[role]), false)),
     routes: routed ? routes(drawing) : [],
-    apex: routed ? owned(drawing, renderService(services, "apex", world.services.apex), true) : undefined,
+    apex: routed ? apexService(drawing, services) : undefined,
     target: target(drawing),
   };
 }
@@ -67,7 +71,23 @@ export function project(drawing: Drawing): Projected {
 export function traffic(drawing: Drawing): { routes: KubeObject[]; apex: KubeObject | undefined } {
   const services = serviceIntent(drawing);
   if (drawing.status.route === undefined || services === undefined) return { routes: [], apex: undefined };
-  return { routes: routes(drawing), apex: owned(drawing, renderService(services, "apex", drawing.world.services.apex), true) };
+  return { routes: routes(drawing), apex: apexService(drawing, services) };
+}
+
+function apexService(drawing: Drawing, services: ServiceIntent): KubeObject {
+  const rendered = renderService(services, "apex", drawing.world.services.apex);
+  return owned(drawing, { ...rendered, metadata: { ...rendered.metadata, annotations: { ...rendered.metadata.annotations, [HANDBACK]: handback(drawing) } } }, true);
+}
+
+function handback({ status, settings, provider }: Drawing): string {
+  const info: Handback = {
+    target: settings.target,
+    apex: settings.apex,
+    replicas: status.target?.replicas ?? 1,
+    drainSeconds: Math.round(settings.drainMs / 1000),
+    provider,
+  };
+  return JSON.stringify(info);
 }
 
 export function routeIntent({ canary, status, settings, world }: Pick<Drawing, "canary" | "status" | "settings" | "world">) {
@@ -103,14 +123,17 @@ function missingRevisions(drawing: Drawing): KubeObject[] {
 }
 
 function primary(drawing: Drawing): KubeObject | undefined {
-  const { world, status, settings } = drawing;
+  const { world, status } = drawing;
   const stored = world.revisions.get(status.primary?.revision ?? "")?.revision;
   if (stored === undefined || world.target === undefined || world.label === undefined) return undefined;
   const found = world.primary;
   const replicas = Number((found?.spec as { replicas?: number } | undefined)?.replicas ?? 0);
   const declared = status.target?.replicas ?? 1;
-  // As many as its owner asks for when it is made and when it takes over a revision; never none. In between it is scaled by whoever scales it.
-  const given = found === undefined || replicas === 0 || status.phase === "Promoting" ? declared : undefined;
+  // As many as its owner asks for when it is made and when it takes over a revision; never none. One that somebody else has scaled since, an autoscaler
+  // perhaps, is left to them: it is about to take all traffic.
+  const ours = found?.metadata.annotations?.[GIVEN_REPLICAS];
+  const untouched = ours === undefined || Number(ours) === replicas;
+  const given = found === undefined || replicas === 0 || (status.phase === "Promoting" && untouched) ? declared : undefined;
   const rendered = renderPrimary({
     target: world.target,
     label: world.label,
@@ -119,14 +142,10 @@ function primary(drawing: Drawing): KubeObject | undefined {
     found,
     includeLabelPrefixes: drawing.includeLabelPrefixes,
   });
-  const handback: Handback = {
-    target: settings.target,
-    apex: settings.apex,
-    replicas: declared,
-    drainSeconds: Math.round(settings.drainMs / 1000),
-    provider: drawing.provider,
-  };
-  rendered.metadata = { ...rendered.metadata, annotations: { ...rendered.metadata.annotations, [HANDBACK]: JSON.stringify(handback) } };
+  // Left over where a Canary is made anew while the app was being given back.
+  const { [DRAIN_UNTIL]: _, ...annotations } = rendered.metadata.annotations ?? {};
+  const replicasGiven: Record<string, string> = given === undefined ? {} : { [GIVEN_REPLICAS]: String(given) };
+  rendered.metadata = { ...rendered.metadata, annotations: { ...annotations, ...replicasGiven, [HANDBACK]: handback(drawing) } };
   return owned(drawing, rendered, true);
 }
 

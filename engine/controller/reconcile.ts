@@ -3,7 +3,7 @@ import { parseCanary, type Canary } from "../../crds/canary.ts";
 import type { Problem } from "../../crds/problem.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
 import { conditionsOf } from "../machine/conditions.ts";
-import { settingsOf, type Settings } from "../machine/settings.ts";
+import { settingsOf } from "../machine/settings.ts";
 import type { Transition, Wake } from "../machine/types.ts";
 import type { Fault, KubeObject, ObjectRef } from "../ports.ts";
 import { apply, type Applied } from "./apply.ts";
@@ -15,6 +15,7 @@ import type { Memory } from "./memory.ts";
 import { observe } from "./observe.ts";
 import { HANDS_OFF, problemsOf } from "./problems.ts";
 import { inFlight, type Drawing } from "./project.ts";
+import { prune } from "./prune.ts";
 import { rivalOf } from "./rivals.ts";
 import { wantedOf } from "./wanted.ts";
 import { worldOf } from "./world.ts";
@@ -25,21 +26,28 @@ export type Pass = { kind: "wait"; wake: Wake; watch?: string[] } | { kind: "aga
 export async function reconcile(key: Key, context: Context, memory: Memory): Promise<Pass> {
   const object = context.caches.canaries(key.group).get(key.namespace, key.name);
   if (object === undefined) return handBack(key, context, memory);
-  const parsed = parseCanary(object);
-  if (!parsed.ok) return invalid(key, object, parsed.problems, context, memory);
-  const drawing = draw(context, parsed.canary);
+  const read = readable(key, object, memory);
+  if ("reason" in read) return stall(key, read, context, memory);
+  const drawing = draw(context, read.canary);
   context.recorder.seen(key, drawing.settings, drawing.status);
   const stale = await confirmed(key, object, drawing, context, memory);
   if (stale !== undefined) return stale;
 
-  const { transition, problems } = decide(key, drawing, context, memory);
+  const { transition, problems } = decide(key, drawing, read.problems, context, memory);
   const committed = await write(key, object, drawing, transition, problems, context, memory);
   if (committed.kind !== "committed") return committed;
   const after: Drawing = { ...drawing, status: committed.status, canary: { ...drawing.canary, status: committed.status } };
-  const applied = problems.some((problem) => HANDS_OFF.has(problem.reason)) ? nothing : await applyAll(key, after, committed, context, memory);
+  const applied = handsOff(problems, committed.status) ? nothing : await applyAll(key, after, committed, context, memory);
   memory.asks.set(keyText(key), transition.asks);
   memory.announcer.send(committed.object, committed.status.outbox ?? []);
+  const unpruned = applied.kind === "done" && applied.writes === 0 && !committed.written ? await prune(context, after.canary, committed.status, after.settings.target) : undefined;
+  if (unpruned !== undefined) context.log.debug({ canary: keyText(key), why: unpruned }, "a stored revision was not removed");
   return ending(key, transition, committed.written, applied, context, memory);
+}
+
+/** A spec that went bad under a running app does not keep its traffic from coming back: what the engine routes already stays its business. */
+function handsOff(problems: readonly Problem[], status: CanaryStatus): boolean {
+  return problems.some(({ reason }) => HANDS_OFF.has(reason) && !(reason === "InvalidSpec" && status.route !== undefined));
 }
 
 const nothing: Applied = { kind: "done", writes: 0 };
@@ -85,12 +93,12 @@ async function confirmed(key: Key, object: KubeObject, drawing: Drawing, context
   return { kind: "again" };
 }
 
-function decide(key: Key, drawing: Drawing, context: Context, memory: Memory): { transition: Transition; problems: Problem[] } {
+function decide(key: Key, drawing: Drawing, unread: readonly Problem[], context: Context, memory: Memory): { transition: Transition; problems: Problem[] } {
   const text = keyText(key);
   const nowMs = context.clock.now();
   const { canary, settings, status, world } = drawing;
   const outdated = memory.outdatedCRD(text, nowMs);
-  const problems = outdated === undefined ? problemsOf(context, drawing, rivalOf(context, key, canary, settings)) : [outdated];
+  const problems = outdated === undefined ? [...unread, ...problemsOf(context, drawing, rivalOf(context, key, canary, settings))] : [outdated];
   const selector = (world.target?.spec as { selector?: { matchLabels?: Record<string, string> } } | undefined)?.selector?.matchLabels;
   const watched = (status.phase === "Progressing" || status.phase === "WaitingPromotion") && selector !== undefined;
   if (!watched) context.pods.stop(text);
@@ -100,6 +108,7 @@ function decide(key: Key, drawing: Drawing, context: Context, memory: Memory): {
     trouble: memory.refusal(text) ?? memory.drift.fight(text, nowMs)?.problem,
     pods: watched ? context.pods.pods(text, key.namespace, selector) : [],
     answers: memory.asks.answers(text),
+    stale: context.caches.synced ? undefined : "a watch of the API server keeps failing: what is known of the cluster may be old",
     sentUpTo: memory.announcer.sentUpTo(canary.metadata.uid ?? ""),
   });
   const view = { kind: { group: key.group, name: canary.kind }, metadata: canary.metadata, spec: canary.spec, status };
@@ -141,7 +150,9 @@ function shows(status: CanaryStatus, reason: string): boolean {
 async function applyAll(key: Key, drawing: Drawing, committed: Written, context: Context, memory: Memory): Promise<Applied> {
   const text = keyText(key);
   const nowMs = context.clock.now();
-  const wanted = wantedOf(context, drawing).filter(({ ref }) => !memory.drift.held(text, `${ref.resource.kind} ${ref.name}`, nowMs));
+  // Only repairs are held back in a fight: what was decided and is not there yet, a rollback above all, is written whoever else writes it.
+  const pending = drawing.status.route !== undefined && drawing.status.route.appliedAt === undefined;
+  const wanted = wantedOf(context, drawing).filter(({ ref }) => pending || committed.written || !memory.drift.held(text, `${ref.resource.kind} ${ref.name}`, nowMs));
   // Committed in this pass: the Canary was the newest an instant ago. Otherwise one live read proves it before anything is repaired.
   const confirm = async (): Promise<string | undefined> => {
     if (committed.written) return undefined;
@@ -181,17 +192,35 @@ function ending(key: Key, transition: Transition, committed: boolean, applied: A
 function refusalOf(fault: Fault, ref: ObjectRef | undefined): Problem | undefined {
   const path = ref === undefined ? "" : `${ref.resource.kind} ${ref.namespace}/${ref.name}`;
   if (fault.class === "forbidden") return { reason: "Forbidden", path, message: `${fault.message}; give the engine's role this right (see docs/install.md)` };
+  if (fault.class === "exists" && ref?.resource.kind === "ControllerRevision") return { reason: "NameTaken", path, message: "exists and does not carry the engine's label; rename or delete it" };
   if (fault.class === "invalid") return { reason: "Refused", path, message: fault.message };
   return undefined;
 }
 
-/** A manifest that an older CRD let through: said in the status, and nothing else is touched. */
-async function invalid(key: Key, object: KubeObject, problems: readonly Problem[], context: Context, memory: Memory): Promise<Pass> {
+/**
+ * The Canary, and what of it cannot be read. A manifest that an older CRD let through is worked on as it was before, which starts nothing and promotes
+ * nothing but keeps what its users get under watch; one that was never readable is a problem alone.
+ */
+function readable(key: Key, object: KubeObject, memory: Memory): { canary: Canary; problems: readonly Problem[] } | Problem {
+  const parsed = parseCanary(object);
+  if (parsed.ok) {
+    memory.lastGood.set(keyText(key), parsed.canary.spec);
+    return { canary: parsed.canary, problems: [] };
+  }
+  const spec = memory.lastGood.get(keyText(key));
+  const before = spec === undefined ? undefined : parseCanary({ ...object, spec });
+  return before?.ok === true ? { canary: before.canary, problems: parsed.problems } : (parsed.problems[0] ?? { reason: "InvalidSpec", path: "spec", message: "cannot be read" });
+}
+
+/** Says what keeps the engine from working on a Canary, and touches nothing else. */
+export async function stall(key: Key, problem: Problem, context: Context, memory: Memory): Promise<Pass> {
+  const object = context.caches.canaries(key.group).get(key.namespace, key.name);
+  if (object === undefined) return { kind: "forget" };
   const status = (object.status ?? {}) as CanaryStatus;
   const nowMs = context.clock.now();
   const generation = object.metadata.generation ?? 0;
   memory.asks.set(keyText(key), []);
-  const conditions = conditionsOf(status, { nowMs, generation, suspended: false, problem: problems[0] });
+  const conditions = conditionsOf(status, { nowMs, generation, suspended: false, problem });
   const said: CanaryStatus = { ...status, phase: status.phase ?? "Initializing", conditions, observedGeneration: generation };
   if (!context.leadership.mayWrite()) return { kind: "retry", why: "the lease may have run out" };
   const result = await commit(context.api, refOf(context, key), object, said);
@@ -199,5 +228,3 @@ async function invalid(key: Key, object: KubeObject, problems: readonly Problem[
   context.caches.absorb(result.value.object);
   return { kind: "wait", wake: "on-change" };
 }
-
-export type { Settings };

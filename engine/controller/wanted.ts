@@ -30,7 +30,9 @@ export function wantedOf(context: Context, drawing: Drawing): Wanted[] {
     return resource === undefined ? [] : [entry(resource, object, found(object))];
   });
   const apex = projected.apex === undefined ? [] : [entry(SERVICES, projected.apex, world.services.apex)];
-  return [...wanted, ...target, ...routes, ...apex];
+  // Taking traffic off waits for nothing: a primary or a Service that cannot be written must not keep a bad version in front of users.
+  const backwards = drawing.status.route?.canaryWeight === 0 && route !== undefined && world.found.has(route) && world.services.primary !== undefined && drawing.status.phase !== "Initializing";
+  return backwards ? [...routes, ...wanted, ...target, ...apex] : [...wanted, ...target, ...routes, ...apex];
 }
 
 function entry(resource: Resource, object: KubeObject, found: KubeObject | undefined, before?: Wanted["before"]): Wanted {

@@ -4,6 +4,7 @@ import type { OwnerIdentity } from "../../crds/marks.ts";
 import type { Settings } from "../machine/settings.ts";
 import type { KubeObject } from "../ports.ts";
 import { selectorLabel, type SelectorLabel } from "../workload/deployment.ts";
+import { labelOfPrimary } from "../workload/primary.ts";
 import { readRevision, revisionName, type StoredRevision } from "../workload/revisions.ts";
 import { serviceName, type ServiceRole } from "../workload/service.ts";
 import type { Router } from "../../routing/router.ts";
@@ -28,6 +29,7 @@ export function worldOf(context: Context, canary: KubeObject, spec: CanarySpec, 
   const { caches, options } = context;
   const namespace = canary.metadata.namespace ?? "";
   const target = caches.get("deployments", namespace, settings.target);
+  const primary = caches.get("deployments", namespace, settings.primary);
   const router = context.router(spec.provider ?? options.meshProvider);
   const revisions = new Map<string, { object: KubeObject; revision: StoredRevision }>();
   for (const hash of hashes) {
@@ -39,8 +41,9 @@ export function worldOf(context: Context, canary: KubeObject, spec: CanarySpec, 
     namespace,
     owner: { apiVersion: canary.apiVersion, name: canary.metadata.name, uid: canary.metadata.uid ?? "" },
     target,
-    primary: caches.get("deployments", namespace, settings.primary),
-    label: target === undefined ? undefined : selectorLabel(target),
+    primary,
+    // A target that was deleted in the middle of a run still has to get its traffic taken off.
+    label: target === undefined ? labelOfPrimary(primary) : selectorLabel(target),
     services: {
       apex: caches.get("services", namespace, settings.apex),
       primary: caches.get("services", namespace, serviceName(settings.apex, "primary")),

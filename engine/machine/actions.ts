@@ -1,10 +1,11 @@
 // What becomes of an action that a person asked for? Executed once, at once and before anything else is looked at, or refused with a reason; both are recorded.
-import { ACTION, parseAction, type Action } from "../../crds/action.ts";
+import { ACTION, parseAction, VERBS, type Action, type Verb } from "../../crds/action.ts";
 import type { CanaryStatus, Run } from "../../crds/status.ts";
 import { advanceTo, goOnFrom } from "./phases/progressing.ts";
 import { waitingRun, startNow } from "./phases/idle.ts";
 import { promote } from "./phases/promoting.ts";
 import { rollBack } from "./phases/rollback.ts";
+import { unsafe } from "./safety.ts";
 import { iso, move, named, normal, warning } from "./moves.ts";
 import type { Move, Situation } from "./types.ts";
 
@@ -13,10 +14,12 @@ export const ACTIONS_MAX = 10;
 /** A move; or a sentence, which refuses; or undefined: it cannot be done yet and is tried again with the next look. */
 type Outcome = Move | string | undefined;
 
-export function acted(at: Situation): Move | undefined {
+/** @param only the verbs that are looked at now; every other one waits for its turn */
+export function acted(at: Situation, only: readonly Verb[] = VERBS): Move | undefined {
   const text = at.canary.metadata.annotations?.[ACTION]?.trim();
   if (text === undefined || text === "") return undefined;
   const action = parseAction(text);
+  if (typeof action === "string" ? only !== VERBS : !only.includes(action.verb)) return undefined;
   const request = typeof action === "string" ? text.slice(0, 512) : action.request;
   if (at.status.actions?.[0]?.request === request) return undefined;
   const outcome = typeof action === "string" ? action : execute(at, action);
@@ -65,9 +68,12 @@ function inRun(at: Situation, action: Action, run: Run): Outcome {
   const target = at.seen.target;
   if (action.verb === "abort") return aborted(at, action);
   if (target === undefined || target.hash !== run.revision) return "the target is not at the revision of this run any more";
+  if (action.verb === "pause") return run.paused === true ? "the run is paused already" : move(at, { run: { ...run, paused: true, deadlineAt: undefined } }, "paused");
+  // Nobody talks a run on that is about to be rolled back, or whose users cannot be counted.
+  const danger = unsafe(at, run, target);
+  if (danger !== undefined) return danger.message;
+  if (at.seen.stale !== undefined || at.seen.traffic.kind !== "applied") return undefined;
   switch (action.verb) {
-    case "pause":
-      return run.paused === true ? "the run is paused already" : move(at, { run: { ...run, paused: true, deadlineAt: undefined } }, "paused");
     case "resume":
       return run.paused === true ? move(at, { run: { ...run, paused: undefined } }, "resumed") : "the run is not paused";
     case "approve":

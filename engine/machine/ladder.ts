@@ -13,9 +13,11 @@ export interface Ladder {
  */
 export function ladder({ stepWeight = 0, stepWeights = [], maxWeight = 0 }: Ladder): number[] {
   if (stepWeight > 0) {
-    const max = maxWeight > 0 ? Math.min(maxWeight, 100) : 100;
+    const max = maxWeight > 0 ? Math.min(Math.max(Math.trunc(maxWeight), 1), 100) : 100;
     const rungs: number[] = [];
-    for (let weight = stepWeight; weight < max; weight += stepWeight) rungs.push(weight);
+    // Flagger's schema lets fractions through.
+    const step = Math.max(Math.trunc(stepWeight), 1);
+    for (let weight = step; weight < max; weight += step) rungs.push(weight);
     return [...rungs, max];
   }
   const rungs: number[] = [];

@@ -3,6 +3,9 @@ import type { CanaryStatus, Run, RunOutcome } from "../../crds/status.ts";
 import type { Ask, Move, Notice, Situation, TargetSeen, Wake } from "./types.ts";
 
 export const HISTORY_MAX = 5;
+/** Images of one pod that the status names; pods of more containers are rare. */
+export const IMAGES_MAX = 16;
+const HISTORY_IMAGES_MAX = 4;
 
 export function iso(ms: number): string {
   return new Date(ms).toISOString().replace(/\.000Z$/, "Z");
@@ -51,6 +54,8 @@ export function confirmRoute(at: Situation, waitForDrain: boolean): Move | undef
     return move(at, { route: applied }, `route ${route.primaryWeight}/${route.canaryWeight} applied`);
   }
   const drained = instant(route.drainUntil);
+  // Further away than a drain it was named by a clock that was wrong, or before the drain was shortened.
+  if (waitForDrain && drained > seen.nowMs + settings.drainMs) return move(at, { route: { ...route, drainUntil: iso(seen.nowMs + settings.drainMs) } }, "drain named anew");
   if (waitForDrain && seen.nowMs < drained) return stay(at, "draining", { atMs: drained });
   return undefined;
 }
@@ -62,7 +67,7 @@ export function judged(at: Situation, target: TargetSeen, changes: Partial<NonNu
     uid: target.uid,
     generation: target.generation,
     revision: target.hash,
-    images: target.images.slice(0, 32),
+    images: target.images.slice(0, IMAGES_MAX),
     replicas: target.replicas > 0 ? target.replicas : Math.max(before?.replicas ?? 0, at.seen.primary?.replicas ?? 0, 1),
     scale: before?.scale ?? "AsFound",
     paused: before?.paused ?? false,
@@ -77,7 +82,7 @@ export function startRun(at: Situation, target: TargetSeen): Pick<CanaryStatus, 
   const run: Run = {
     id: `${target.hash}-${counters.runs}`,
     revision: target.hash,
-    images: target.images.slice(0, 32),
+    images: target.images.slice(0, IMAGES_MAX),
     startedAt: iso(seen.nowMs),
     strategy: settings.strategy,
     step: 0,
@@ -92,7 +97,7 @@ export function endRun(at: Situation, outcome: RunOutcome, reason: string): Pick
   const { status, seen, canary } = at;
   const run = status.run;
   if (run === undefined) return {};
-  const entry = { id: run.id, revision: run.revision, images: run.images, outcome, reason, finishedAt: iso(seen.nowMs) };
+  const entry = { id: run.id, revision: run.revision, images: run.images.slice(0, HISTORY_IMAGES_MAX), outcome, reason, finishedAt: iso(seen.nowMs) };
   const hooks = canary.spec.analysis?.webhooks?.some((webhook) => webhook.type === "post-rollout") === true;
   const told = outcome === "Promoted" || outcome === "RolledBack" || outcome === "Inconclusive" || outcome === "PromotionBlocked";
   return {

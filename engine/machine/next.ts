@@ -4,7 +4,7 @@ import type { Problem } from "../../crds/problem.ts";
 import type { Announcement, CanaryStatus } from "../../crds/status.ts";
 import { acted } from "./actions.ts";
 import { conditionsOf } from "./conditions.ts";
-import { iso, move, normal, stay, warning } from "./moves.ts";
+import { iso, move, normal, routeBack, stay, warning } from "./moves.ts";
 import { finalising, promoting } from "./phases/promoting.ts";
 import { idle } from "./phases/idle.ts";
 import { initializing } from "./phases/initializing.ts";
@@ -15,7 +15,7 @@ import { unsafe } from "./safety.ts";
 import type { CanaryView, Move, Notice, Observation, Situation, Transition } from "./types.ts";
 import type { Settings } from "./settings.ts";
 
-export const OUTBOX_MAX = 16;
+export const OUTBOX_MAX = 12;
 
 export function next(canary: CanaryView, settings: Settings, seen: Observation): Transition {
   const renamed = seen.target === undefined ? undefined : rebased(canary.status, seen.target);
@@ -27,13 +27,18 @@ export function next(canary: CanaryView, settings: Settings, seen: Observation):
 function decide(at: Situation): Move {
   const { seen, settings, status } = at;
   if (seen.deleting) {
-    return status.phase === "Terminating" ? stay(at, "being deleted") : move(at, { phase: "Terminating", canaryWeight: 0 }, "being deleted", normal("Terminating", "Terminating canary"));
+    return status.phase === "Terminating" ? stay(at, "being deleted") : move(at, { phase: "Terminating", canaryWeight: 0, ...routeBack(status) }, "being deleted", normal("Terminating", "Terminating canary"));
   }
-  const action = acted(at);
-  if (action !== undefined) return action;
+  // Somebody who stops a run is heard whatever else holds it; whoever wants it to go on waits until it may.
+  const stopped = acted(at, ["abort", "pause"]);
+  if (stopped !== undefined) return stopped;
   const problem = seen.problems[0];
   if (problem !== undefined) return held(at, problem);
   if (settings.suspended) return suspended(at);
+  const action = acted(at);
+  if (action !== undefined) return action;
+  // A status without our memory is another engine's: what serves is adopted.
+  if (status.primary === undefined) return initializing(at);
   switch (status.phase) {
     case undefined:
     case "Initializing":
@@ -61,8 +66,8 @@ function held(at: Situation, problem: Problem): Move {
   const { status, seen } = at;
   const run = status.run;
   const target = seen.target;
-  if ((status.phase === "Progressing" || status.phase === "WaitingPromotion") && run !== undefined && target !== undefined && target.hash === run.revision) {
-    const reason = unsafe(at, run, target);
+  if ((status.phase === "Progressing" || status.phase === "WaitingPromotion") && run !== undefined && (target === undefined || target.hash === run.revision)) {
+    const reason = target === undefined ? { reason: "TargetMissing", message: "the target was deleted during the run" } : unsafe(at, run, target);
     if (reason !== undefined) return { ...rollBack(at, "RolledBack", reason.reason, reason.message), problem };
   }
   return { ...stay(at, problem.message), problem };
@@ -94,8 +99,15 @@ function complete(at: Situation, decided: Move): Transition {
   const shown = status.phase !== before.phase || status.canaryWeight !== before.canaryWeight || status.failedChecks !== before.failedChecks;
   if (shown || status.lastTransitionTime === undefined) status.lastTransitionTime = iso(Math.floor(seen.nowMs / 1000) * 1000);
   const notices = [...decided.notices, ...stalledNotice(before, problem)];
-  if (notices.length === 0 && same(before, status)) return { status: before, asks: decided.asks, wake: decided.wake, why: decided.why };
+  if (notices.length === 0 && same(before, status) && !acknowledged(before, seen)) return { status: before, asks: decided.asks, wake: decided.wake, why: decided.why };
   return { status: announced(status, notices, seen), asks: decided.asks, wake: decided.wake, why: decided.why };
+}
+
+/** Once all that was said at the end of a run has arrived, it is written down, so that no restart says it again. */
+function acknowledged({ phase, outbox = [] }: CanaryStatus, { sentUpTo }: Observation): boolean {
+  const resting = phase === "Initialized" || phase === "Succeeded" || phase === "Failed" || phase === "Waiting";
+  const last = outbox.at(-1);
+  return resting && last !== undefined && last.id <= sentUpTo;
 }
 
 function stalledNotice(before: CanaryStatus, problem: Problem | undefined): Notice[] {
@@ -109,7 +121,7 @@ function announced(status: CanaryStatus, notices: readonly Notice[], seen: Obser
   const outbox: Announcement[] = (status.outbox ?? []).filter((announcement) => announcement.id > seen.sentUpTo);
   for (const notice of notices) {
     counters.announcements += 1;
-    outbox.push({ id: counters.announcements, at: iso(seen.nowMs), ...notice, message: notice.message.slice(0, 1000) });
+    outbox.push({ id: counters.announcements, at: iso(seen.nowMs), ...notice, message: notice.message.slice(0, 400) });
   }
   return { ...status, counters, outbox: outbox.slice(-OUTBOX_MAX) };
 }

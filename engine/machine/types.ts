@@ -52,6 +52,8 @@ export interface Observation {
   target: TargetSeen | undefined;
   primary: PrimarySeen | undefined;
   traffic: TrafficSeen;
+  /** Why what is known of the cluster may be old; nothing is raised and nothing promoted on it. */
+  stale: string | undefined;
   /** Undefined without windows: runs may start at any time. */
   window: WindowSeen | undefined;
   /** Revisions that are stored, by hash. */

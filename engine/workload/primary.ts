@@ -4,7 +4,7 @@ import { defined, isMap, map, number, texts, type Json } from "../../crds/json.t
 import { HANDS_OFF, MARKS, ORIGIN, REVISION, TOOLKIT } from "../../crds/marks.ts";
 import type { KubeObject } from "../ports.ts";
 import { templateHash } from "./canonical.ts";
-import type { SelectorLabel } from "./deployment.ts";
+import { selectorLabel, type SelectorLabel } from "./deployment.ts";
 import { revisionOf, type StoredRevision } from "./revisions.ts";
 
 export interface PrimaryIntent {
@@ -31,6 +31,12 @@ export function primaryName(target: string): string {
 
 export function primaryLabel(label: SelectorLabel): SelectorLabel {
   return { key: label.key, value: `${label.value}-primary` };
+}
+
+/** The target's label as its primary tells it, for when the target is gone. */
+export function labelOfPrimary(primary: KubeObject | undefined): SelectorLabel | undefined {
+  const label = primary === undefined ? undefined : selectorLabel(primary);
+  return label?.value.endsWith("-primary") === true ? { key: label.key, value: label.value.slice(0, -"-primary".length) } : undefined;
 }
 
 export function renderPrimary(intent: PrimaryIntent): KubeObject {

@@ -1,5 +1,5 @@
 // From a running app to a primary that serves in its place. The target keeps running until the primary has the traffic and the old route has drained.
-import { confirmRoute, iso, judged, move, named, normal, routeTo, stay } from "../moves.ts";
+import { confirmRoute, IMAGES_MAX, iso, judged, move, named, normal, routeTo, stay } from "../moves.ts";
 import type { Move, Situation, TargetSeen } from "../types.ts";
 
 export function initializing(at: Situation): Move {
@@ -73,7 +73,7 @@ function choosePrimary(at: Situation, target: TargetSeen): Move | undefined {
   }
   return move(
     at,
-    { phase: "Initializing", primary: { revision: target.hash, images: target.images.slice(0, 32) }, target: judged(at, target, { scale: "AsFound", paused: false }) },
+    { phase: "Initializing", primary: { revision: target.hash, images: target.images.slice(0, IMAGES_MAX) }, target: judged(at, target, { scale: "AsFound", paused: false }) },
     `creating ${at.settings.primary} from revision ${target.hash}`,
     normal("Initializing", `New Deployment detected, creating ${named(at, at.settings.primary)} as of ${iso(seen.nowMs)}`),
   );

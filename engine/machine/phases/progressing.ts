@@ -9,6 +9,10 @@ import { unsafe } from "../safety.ts";
 import type { Run } from "../../../crds/status.ts";
 import type { Answer, Ask, Move, Situation, TargetSeen, Wake } from "../types.ts";
 
+const STALE_LOOK_MS = 5_000;
+/** In the status; all of them count for the verdict. */
+const MEASUREMENTS_MAX = 16;
+
 export function progressing(at: Situation): Move {
   const { status, seen } = at;
   const run = status.run;
@@ -70,23 +74,27 @@ function prepared(at: Situation, run: Run, target: TargetSeen): Move | undefined
     if (run.deadlineAt === undefined) return move(at, { run: { ...run, deadlineAt } }, target.readiness.why);
     return stay(at, target.readiness.why, { atMs: instant(deadlineAt) });
   }
-  const primary = seen.primary;
-  if (primary === undefined) return stay(at, `${settings.primary} is missing`);
-  if (!primary.readiness.ready) return stay(at, primary.readiness.why);
   // A deadline left over would end the run at the first pod that goes unready later.
-  if (run.deadlineAt !== undefined && run.step > 0) return move(at, { run: { ...run, deadlineAt: undefined } }, "target is ready");
+  if (run.deadlineAt !== undefined) return move(at, { run: { ...run, deadlineAt: undefined } }, "target is ready");
   const top = settings.rungs.at(-1) ?? 0;
   if (settings.strategy === "canary" && weight > top && !settings.skipAnalysis) return move(at, { canaryWeight: top, route: routeTo(top) }, `maximum weight lowered to ${top}`);
   return undefined;
 }
 
 function climb(at: Situation, run: Run, target: TargetSeen): Move {
-  const { settings } = at;
-  if (settings.skipAnalysis) return promote(at, run, target, "Canary analysis skipped");
-  if (run.step === 0) return firstRung(at, run, target);
+  const { seen, settings } = at;
+  if (settings.skipAnalysis) return seen.stale === undefined ? promote(at, run, target, "Canary analysis skipped") : stay(at, seen.stale, soon(at));
+  const unready = seen.primary === undefined ? `${settings.primary} is missing` : seen.primary.readiness.ready ? undefined : seen.primary.readiness.why;
+  if (run.step === 0) return seen.stale === undefined && unready === undefined ? firstRung(at, run, target) : stay(at, seen.stale ?? unready ?? "", soon(at));
   const unconfirmed = confirmRoute(at, false);
-  if (unconfirmed !== undefined) return unconfirmed;
-  return check(at, run, target);
+  // What was found and is only to be written down goes first; the rest keeps the run where it is, and its users under watch.
+  if (unconfirmed !== undefined && unconfirmed.status !== at.status) return unconfirmed;
+  return check(at, run, target, seen.stale ?? unready ?? unconfirmed?.why);
+}
+
+/** A cache that comes back tells nobody. */
+function soon({ seen }: Situation): Wake {
+  return seen.stale === undefined ? "on-change" : { atMs: seen.nowMs + STALE_LOOK_MS };
 }
 
 function firstRung(at: Situation, run: Run, target: TargetSeen): Move {
@@ -116,22 +124,24 @@ function firstRung(at: Situation, run: Run, target: TargetSeen): Move {
  * One check per interval, counted from the instant at which the rung was seen to be applied.
  * Worked example, interval 60 s: weight 10 committed 0:00, applied 0:01, check due 1:01; it fails at 1:02, the next is due 2:01.
  */
-function check(at: Situation, run: Run, target: TargetSeen): Move {
+function check(at: Situation, run: Run, target: TargetSeen, blocked: string | undefined): Move {
   const { status, seen, settings } = at;
   const from = stageOf(at);
   const to = nextStage(settings, from);
   const gates = gated(at, `${run.id}/${run.step}`, gatesBefore(at, from, to));
-  const shut = closedWindow(at);
+  const shut = blocked === undefined ? closedWindow(at) : "on-change";
   if (run.passed === true && gates.open && shut === undefined) return goOn(at, run, target, to);
-  const applied = instant(status.route?.appliedAt);
-  const due = run.nextCheckAt === undefined ? applied + settings.intervalMs : instant(run.nextCheckAt);
+  const since = instant(status.route?.appliedAt ?? status.lastTransitionTime);
+  const planned = run.nextCheckAt === undefined ? since + settings.intervalMs : instant(run.nextCheckAt);
+  // Further away than an interval it was named by a clock that was wrong, or before the interval was shortened.
+  const due = planned > seen.nowMs + settings.intervalMs ? seen.nowMs : planned;
   // Checks go on while a gate is closed, so that it opens on a canary that is good now and not on one that was.
-  if (seen.nowMs < due) return run.passed === true ? halted(at, run, gates, earlier({ atMs: due }, shut)) : stay(at, "next check", { atMs: due });
+  if (seen.nowMs < due) return run.passed === true ? halted(at, run, gates, earlier({ atMs: due }, shut)) : stay(at, blocked ?? "next check", { atMs: due });
   const ask: Ask = { id: `${run.id}/${run.step}/${run.attempt}`, kind: "check" };
   const answer = seen.answers.get(ask.id);
   if (answer === undefined) return stay(at, "checking", "on-change", run.passed === true ? [ask, ...gates.asks] : [ask]);
   if (answer.verdict !== "pass") return notPassed(at, run, answer, "check", due);
-  const passed: Run = { ...run, measurements: answer.measurements.slice(0, 32), holdingSince: undefined };
+  const passed: Run = { ...run, measurements: answer.measurements.slice(0, MEASUREMENTS_MAX), holdingSince: undefined };
   if (gates.asks.length === 0 && shut === undefined) return goOn(at, passed, target, to);
   return { ...move(at, { run: { ...passed, passed: true, attempt: run.attempt + 1, nextCheckAt: iso(again(at, due)) } }, "check passed, waiting for gates"), asks: gates.asks };
 }
@@ -195,7 +205,7 @@ function again({ seen, settings }: Situation, due: number): number {
 /** A check that did not pass: a failure counts, anything else holds the weight until `maxHold` is over. */
 function notPassed(at: Situation, run: Run, answer: Answer, what: string, due: number): Move {
   const { status, seen, settings } = at;
-  const tried: Run = { ...run, attempt: run.attempt + 1, nextCheckAt: iso(again(at, due)), passed: undefined, haltedBy: undefined, measurements: answer.measurements.slice(0, 32) };
+  const tried: Run = { ...run, attempt: run.attempt + 1, nextCheckAt: iso(again(at, due)), passed: undefined, haltedBy: undefined, measurements: answer.measurements.slice(0, MEASUREMENTS_MAX) };
   if (answer.verdict === "fail") {
     const failedChecks = (status.failedChecks ?? 0) + 1;
     const failed = { ...at, status: { ...status, phase: "Progressing" as const, failedChecks, run: { ...tried, holdingSince: undefined } } };

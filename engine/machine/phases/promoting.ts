@@ -3,6 +3,8 @@ import type { Run } from "../../../crds/status.ts";
 import { canaryWeightOf, confirmRoute, endRun, instant, iso, judged, move, named, normal, routeTo, stay, warning } from "../moves.ts";
 import type { Move, Situation, TargetSeen } from "../types.ts";
 
+const STALE_LOOK_MS = 5_000;
+
 export function promote(at: Situation, run: Run, target: TargetSeen, why: string): Move {
   const { seen, settings } = at;
   const promoting: Run = { ...run, nextCheckAt: undefined, holdingSince: undefined, deadlineAt: iso(seen.nowMs + settings.deadlineMs) };
@@ -34,6 +36,9 @@ export function promoting(at: Situation): Move {
   }
   const unconfirmed = confirmRoute(at, false);
   if (unconfirmed !== undefined) return unconfirmed;
+  if (seen.stale !== undefined) return stay(at, seen.stale, { atMs: seen.nowMs + STALE_LOOK_MS });
+  // Taken off while the Canary was suspended.
+  if (run.deadlineAt === undefined) return move(at, { run: { ...run, deadlineAt: iso(seen.nowMs + settings.deadlineMs) } }, "promotion goes on");
   const ready = primary !== undefined && primary.revision === run.revision && primary.readiness.ready;
   if (!ready) {
     const deadline = instant(run.deadlineAt);

@@ -80,7 +80,7 @@ describe("event hooks", () => {
     expect(requests.map(({ url }) => url)).toEqual(["http://board/events"]);
     const body = JSON.parse(requests[0]?.body ?? "") as { metadata: object };
     expect(body).toMatchObject({ name: "backend", namespace: "webapp", phase: "Progressing", type: "event" });
-    expect(body.metadata).toEqual({ team: "web", eventMessage: "Advance 7", eventType: "Normal", eventReason: "Advanced", eventId: "7", timestamp: "1893456000000" });
+    expect(body.metadata).toEqual({ team: "web", eventMessage: "Advance 7", eventType: "Normal", eventReason: "Advanced", eventId: "u1.7", timestamp: "1893456000000" });
   });
 
   test("the engine's own hears of Canaries that have none", async () => {

@@ -41,6 +41,7 @@ export class SimulatedWorld {
   podsStart = true;
   primaryStarts = true;
   deleting = false;
+  stale: string | undefined;
   window: WindowSeen | undefined;
   annotations: Record<string, string> = {};
   private readonly stored = new Set<string>();
@@ -99,6 +100,7 @@ export class SimulatedWorld {
       target: this.target,
       primary: this.primary,
       traffic,
+      stale: this.stale,
       window: this.window,
       stored: this.stored,
       answers: this.answers,

@@ -320,3 +320,70 @@ describe("upgrades start no rollout (P13)", () => {
     expect(world.status).toMatchObject({ phase: "Initialized", lastPromotedSpec: "v1-as-the-new-engine-reads-it" });
   });
 });
+
+describe("what must not hold a run for ever, nor end it for nothing", () => {
+  test("suspended in Promoting, it goes on with a new deadline", () => {
+    const world = initialized(spec({ progressDeadlineSeconds: 300 }));
+    world.push("v2");
+    world.at(480, () => (world.primaryStarts = false));
+    world.at(560, () => (world.spec = { ...world.spec, suspend: true })).at(900, () => (world.spec = { ...world.spec, suspend: false })).run(2000);
+    expect(world.status).toMatchObject({ phase: "Failed", run: { outcome: "PromotionBlocked" } });
+  });
+
+  test("a blip of readiness after an hour at a gate ends nothing", () => {
+    const world = initialized(spec({}, { webhooks: [{ name: "go", type: "confirm-traffic-increase", url: "http://gate" }] }));
+    world.answer = (ask) => (ask.kind === "gate" && world.nowMs < T0 + 4000 * SECOND ? fail : pass);
+    world.push("v2");
+    const blip = (ready: boolean) => () => void (world.target = world.target && { ...world.target, readiness: ready ? { ready: true } : { ready: false, why: "1 of 2 pods", deadlineExceeded: false } });
+    world.at(3600, blip(false)).at(3610, blip(true)).run();
+    expect(world.status.phase).toBe("Succeeded");
+  });
+
+  test("a clock that was an hour ahead delays the next check by one interval, not by an hour", () => {
+    const world = initialized();
+    world.push("v2");
+    world.run(200);
+    world.status = { ...world.status, run: { ...world.status.run!, nextCheckAt: new Date(world.nowMs + 3600 * SECOND).toISOString() } };
+    world.run(400);
+    expect(world.status.route?.canaryWeight).toBeGreaterThan(20);
+  });
+
+  test("a deletion that somebody's finalizer holds takes the traffic off", () => {
+    const world = initialized();
+    world.push("v2");
+    world.at(200, () => (world.deleting = true)).run(400);
+    expect(world.status).toMatchObject({ phase: "Terminating", route: { canaryWeight: 0 } });
+  });
+
+  test("what may be old raises nothing, and a failure still rolls back", () => {
+    const world = initialized();
+    world.push("v2");
+    world.at(200, () => (world.stale = "a watch keeps failing")).run(2000);
+    expect(world.status).toMatchObject({ phase: "Progressing", route: { canaryWeight: 20 } });
+    world.answer = () => fail;
+    world.run(4000);
+    expect(world.status.phase).toBe("Failed");
+  });
+
+  test("a status of Flagger's is adopted: what serves is the promoted revision, and nothing starts by itself", () => {
+    for (const phase of ["Initialized", "Progressing", "WaitingPromotion", "Promoting", "Finalising", "Succeeded", "Failed"] as const) {
+      const world = initialized();
+      world.status = { phase, canaryWeight: 0, failedChecks: 0, iterations: 0, lastAppliedSpec: "6f8d", lastPromotedSpec: "6f8d" };
+      world.run();
+      expect([phase, world.status.phase, world.status.lastPromotedSpec]).toEqual([phase, "Initialized", "v1"]);
+      world.push("v2");
+      world.run();
+      expect([phase, world.status.phase, world.status.lastPromotedSpec]).toEqual([phase, "Succeeded", "v2"]);
+    }
+  });
+
+  test.each([
+    ["a fraction", { stepWeight: 2.5, maxWeight: 6 }, [2, 4, 6]],
+    ["next to nothing", { stepWeight: 1e-7, maxWeight: 3 }, [1, 2, 3]],
+  ])("a step of %s is a whole percent", (_name, analysis, weights) => {
+    const world = initialized(spec({}, analysis));
+    world.push("v2");
+    world.run();
+    expect(world.trace.filter((line) => line.startsWith("Progressing"))).toEqual(["Progressing 0", ...weights.map((weight) => `Progressing ${weight}`)]);
+  });
+});

@@ -1,0 +1,75 @@
+// Do the documents say what the code does? Reasons, codes, packages, flags, values, links and manifests are compared.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { describe, expect, test } from "@jest/globals";
+import { parse, parseAllDocuments } from "yaml";
+import { EXIT } from "../../../cli/verdict.ts";
+import { parseCanary } from "../../../crds/canary.ts";
+import { STALLED_REASONS } from "../../../crds/problem.ts";
+
+const root = new URL("../../../", import.meta.url).pathname;
+const PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".md")).map((file) => `docs/${file}`)];
+const page = (file: string): string => readFileSync(join(root, file), "utf8");
+
+function headings(text: string, level: number): string[] {
+  const outside = text.replace(/```[\s\S]*?```/g, "");
+  return [...outside.matchAll(new RegExp(`^#{${level}} (.+)$`, "gm"))].map(([, title = ""]) => title.trim());
+}
+
+function anchors(file: string): string[] {
+  return [1, 2, 3, 4].flatMap((level) => headings(page(file), level)).map((title) => title.toLowerCase().replace(/[`,.:()/]/g, "").replace(/[^\w\s-]/g, "").trim().replace(/\s+/g, "-"));
+}
+
+test("the runbook has one entry for each Stalled reason", () => {
+  const entries = headings(page("docs/operations.md").split("## Runbook")[1] ?? "", 3);
+  expect([...entries].sort()).toEqual([...STALLED_REASONS].sort());
+});
+
+test("the exit codes are the program's", () => {
+  const codes = [...page("docs/ci.md").matchAll(/^\| (\d) \|/gm)].map(([, code]) => Number(code));
+  expect(codes).toEqual(Object.values(EXIT).sort());
+});
+
+test("every package is explained, and no other", () => {
+  const { dependencies, devDependencies } = JSON.parse(page("package.json")) as { dependencies: object; devDependencies: object };
+  const explained = headings(page("docs/dependencies.md"), 3).flatMap((title) => title.split(", "));
+  expect([...explained].sort()).toEqual([...Object.keys(dependencies), ...Object.keys(devDependencies)].sort());
+});
+
+describe.each(PAGES)("%s", (file) => {
+  test("has no dead link", () => {
+    const links = [...page(file).replace(/```[\s\S]*?```/g, "").matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = ""]) => link).filter((link) => !/^https?:/.test(link));
+    const dead = links.filter((link) => {
+      const [path = "", anchor] = link.split("#");
+      const to = path === "" ? file : normalize(join(dirname(file), path));
+      return !existsSync(join(root, to)) || (anchor !== undefined && !anchors(to).includes(anchor));
+    });
+    expect(dead).toEqual([]);
+  });
+
+  test("has only flags that the program knows", () => {
+    const known = page("engine/main.ts");
+    const commands = [...page(file).matchAll(/kurator-rollout (?:controller|wait|crds|demo|sandbox)[^\n`]*|npm run demo --[^\n`]*/g)].map(([command]) => command);
+    const flags = commands.flatMap((command) => [...command.matchAll(/--([a-z][a-z-]+)/g)].map(([, flag = ""]) => flag)).filter((flag) => !["server-side", "help"].includes(flag));
+    expect(flags.filter((flag) => !known.includes(`--${flag}`))).toEqual([]);
+  });
+
+  test("has only Canaries that are accepted", () => {
+    const manifests = [...page(file).matchAll(/```yaml\n([\s\S]*?)```/g)].flatMap(([, yaml = ""]) => parseAllDocuments(yaml).map((document) => document.toJS() as { kind?: string } | null));
+    for (const manifest of manifests.filter((one) => one?.kind === "Canary")) expect(parseCanary(manifest)).toMatchObject({ ok: true });
+  });
+});
+
+test("every chart value that the installation names exists", () => {
+  const values = parse(page("charts/kurator-rollout/values.yaml")) as Record<string, unknown>;
+  const rows = [...page("docs/install.md").matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = ""]) => [...cell.matchAll(/`([\w.]+)`/g)].map(([, name = ""]) => name));
+  const found = (path: string): boolean => path.split(".").reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], values) !== undefined;
+  expect(rows.length).toBeGreaterThan(15);
+  expect(rows.filter((path) => !found(path))).toEqual([]);
+});
+
+test("files that the differences name as proof exist", () => {
+  const named = [...page("docs/differences.md").matchAll(/`(tests\/[\w/.-]+\.ts)`/g)].map(([, path = ""]) => path);
+  expect(named.length).toBeGreaterThan(5);
+  expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+});

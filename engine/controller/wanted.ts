@@ -32,7 +32,7 @@ export function wantedOf(context: Context, drawing: Drawing): Wanted[] {
   const apex = projected.apex === undefined ? [] : [entry(SERVICES, projected.apex, world.services.apex)];
   // Taking traffic off waits for nothing: a primary or a Service that cannot be written must not keep a bad version in front of users.
   const backwards = drawing.status.route?.canaryWeight === 0 && route !== undefined && world.found.has(route) && world.services.primary !== undefined && drawing.status.phase !== "Initializing";
-  return backwards ? [...routes, ...wanted, ...target, ...apex] : [...wanted, ...target, ...routes, ...apex];
+  return backwards ? [...routes, ...apex, ...wanted, ...target] : [...wanted, ...target, ...routes, ...apex];
 }
 
 function entry(resource: Resource, object: KubeObject, found: KubeObject | undefined, before?: Wanted["before"]): Wanted {

@@ -167,3 +167,13 @@ test("revisions that nobody needs any more are removed", async () => {
   expect(scene.store.list("controllerrevisions.apps", "test").length).toBeLessThanOrEqual(6);
   await scene.end();
 });
+
+test("replicas and selector put back at one time are both repaired", async () => {
+  const scene = await begun();
+  edit(scene, "deployments.apps", "app", (object) => Object.assign(object.spec as object, { replicas: 2 }));
+  edit(scene, "services", "app", (object) => Object.assign(object.spec as object, { selector: { app: "app" } }));
+  expect(await scene.until(() => replicas(scene, "app") === 0, 10)).toBe(true);
+  expect((scene.store.get("services", "test", "app")?.spec as { selector: object }).selector).toEqual({ app: "app-primary" });
+  expect(scene.lost).toEqual([]);
+  await scene.end();
+});

@@ -44,6 +44,7 @@ export interface EngineOptions {
   signal: AbortSignal;
 }
 
+const CONFIG_MAPS: Resource = { group: "", version: "v1", plural: "configmaps", kind: "ConfigMap" };
 const SYNC_POLL_MS = 50;
 
 /** Resolves when `signal` has aborted and everything has ended. */
@@ -61,7 +62,7 @@ export async function runEngine(options: EngineOptions): Promise<void> {
   const observe = (verb: string, resource: string, status: number): void => recorder.request(verb, resource, status);
   const api = createKubeApi({ transport, clock, observe });
   const watched = await kinds(options, api);
-  const caches: CacheSet = new CacheSet({ ...options, observe }, watched, (resource, before, after) => tell(controller, resource, before, after));
+  const caches: CacheSet = new CacheSet({ ...options, observe }, watched, (resource, before, after) => tell(controller, () => everyCanary(options.groups, caches), resource, before, after));
   const pods = new PodInformers({ ...options, observe, namespaces: [] }, (key) => controller?.wake(key));
   const server = options.port === undefined ? undefined : await listen(options.port, { metrics: () => registry.metrics(), ready: () => caches.synced });
   const watching = caches.run(signal);
@@ -133,6 +134,8 @@ async function kinds(options: EngineOptions, api: KubeApi): Promise<Watched[]> {
     // Canaries refer to templates across namespaces; where only some namespaces are watched, to those in these.
     { resource: { group, version, plural: "metrictemplates", kind: "MetricTemplate" } },
   ]);
+  // Whoever may write this one ConfigMap may stop every rollout of the cluster, and nothing else.
+  if (options.lease !== undefined) watched.push({ resource: CONFIG_MAPS, namespaces: [options.lease.namespace], fieldSelector: `metadata.name=${options.lease.name}-freeze` });
   watched.push({ resource: DEPLOYMENTS }, { resource: SERVICES }, { resource: REVISIONS, labelSelector: CANARY_LABEL });
   for (const router of ROUTERS) {
     for (const versions of router.kinds) {
@@ -160,16 +163,21 @@ async function firstServed(versions: readonly Resource[], api: KubeApi, { clock,
   return undefined;
 }
 
-function tell(controller: Controller | undefined, resource: Resource, before: KubeObject | undefined, after: KubeObject | undefined): void {
+function tell(controller: Controller | undefined, everyCanary: () => { group: string; object: KubeObject }[], resource: Resource, before: KubeObject | undefined, after: KubeObject | undefined): void {
   const object = after ?? before;
   if (controller === undefined || object === undefined) return;
   if (resource.plural === "canaries") controller.canaryChanged(resource.group, object, after === undefined);
+  else if (resource.plural === "configmaps") for (const canary of everyCanary()) controller.canaryChanged(canary.group, canary.object, false);
   else controller.objectChanged(resource.plural, object);
+}
+
+function everyCanary(groups: ReadonlyMap<string, string>, caches: CacheSet): { group: string; object: KubeObject }[] {
+  return [...groups.keys()].flatMap((group) => caches.canaries(group).list().map((object) => ({ group, object })));
 }
 
 /** A new leader looks at everything: each Canary, and each object whose Canary may be gone. */
 function replay(controller: Controller, groups: ReadonlyMap<string, string>, caches: CacheSet): void {
-  for (const group of groups.keys()) for (const canary of caches.canaries(group).list()) controller.canaryChanged(group, canary, false);
+  for (const { group, object } of everyCanary(groups, caches)) controller.canaryChanged(group, object, false);
   for (const plural of ["deployments", "services", "virtualservices", "destinationrules", "controllerrevisions"]) {
     for (const object of caches.everything(plural)) if (object.metadata.annotations?.[OWNER] !== undefined) controller.objectChanged(plural, object);
   }

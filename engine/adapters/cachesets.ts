@@ -19,9 +19,12 @@ export interface WatchOptions {
 export interface Watched {
   resource: Resource;
   labelSelector?: string;
+  fieldSelector?: string;
   trim?: (object: KubeObject) => KubeObject;
   namespaces?: readonly string[];
 }
+
+const REASON_MAX = 200;
 
 export type Changed = (resource: Resource, before: KubeObject | undefined, after: KubeObject | undefined) => void;
 
@@ -31,10 +34,10 @@ export class CacheSet implements Caches {
   private readonly kinds = new Map<string, Resource[]>();
 
   constructor(options: WatchOptions, watched: readonly Watched[], onChange: Changed) {
-    for (const { resource, labelSelector, trim, namespaces = options.namespaces } of watched) {
+    for (const { resource, labelSelector, fieldSelector, trim, namespaces = options.namespaces } of watched) {
       const places = namespaces.length === 0 ? [undefined] : namespaces;
       const listener = { onChange: (before?: KubeObject, after?: KubeObject) => onChange(resource, before, after), onServed: () => this.wakeAll(onChange) };
-      const informers = places.map((namespace) => new Informer({ ...options, ...listener, resource, namespace, labelSelector, trim }));
+      const informers = places.map((namespace) => new Informer({ ...options, ...listener, resource, namespace, labelSelector, fieldSelector, trim }));
       this.informers.set(keyOf(resource), informers);
       if (resource.plural !== "canaries") this.kinds.set(resource.kind, [...(this.kinds.get(resource.kind) ?? []), resource]);
     }
@@ -71,6 +74,13 @@ export class CacheSet implements Caches {
 
   everything(plural: string): readonly KubeObject[] {
     return this.of(plural).flatMap((informer) => [...informer.list()]);
+  }
+
+  freeze(): string | undefined {
+    const found = first(this.of("configmaps"), (informer) => informer.list()[0]);
+    if (found === undefined) return undefined;
+    const reason = (found.data as { reason?: unknown } | undefined)?.reason;
+    return typeof reason === "string" && reason !== "" ? reason.slice(0, REASON_MAX) : `ConfigMap ${found.metadata.namespace}/${found.metadata.name} exists`;
   }
 
   absorb(object: KubeObject): void {

@@ -11,6 +11,8 @@ export interface Caches {
   template(plural: "metrictemplates" | "alertproviders", group: string, namespace: string, name: string): KubeObject | undefined;
   get(plural: string, namespace: string, name: string): KubeObject | undefined;
   list(plural: string, namespace: string): readonly KubeObject[];
+  /** Why all rollouts are frozen; undefined where they are not. */
+  freeze(): string | undefined;
   /** Takes in what a write returned, so that no pass sees the world older than its own last write. */
   absorb(object: KubeObject): void;
   forget(object: KubeObject): void;

@@ -19,6 +19,7 @@ export interface Sources {
   answers: ReadonlyMap<string, Answer>;
   sentUpTo: number;
   stale: string | undefined;
+  frozen: string | undefined;
 }
 
 export function observe(drawing: Drawing, sources: Sources): Observation {
@@ -31,6 +32,7 @@ export function observe(drawing: Drawing, sources: Sources): Observation {
     primary: primarySeen(drawing),
     traffic: trafficSeen(drawing),
     stale: sources.stale,
+    frozen: sources.frozen,
     window: windowSeen(canary.spec.windows, sources.nowMs),
     stored: new Set(world.revisions.keys()),
     answers: sources.answers,

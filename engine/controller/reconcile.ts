@@ -109,6 +109,7 @@ function decide(key: Key, drawing: Drawing, unread: readonly Problem[], context:
     pods: watched ? context.pods.pods(text, key.namespace, selector) : [],
     answers: memory.asks.answers(text),
     stale: context.caches.synced ? undefined : "a watch of the API server keeps failing: what is known of the cluster may be old",
+    frozen: context.caches.freeze(),
     sentUpTo: memory.announcer.sentUpTo(canary.metadata.uid ?? ""),
   });
   const view = { kind: { group: key.group, name: canary.kind }, metadata: canary.metadata, spec: canary.spec, status };

@@ -29,8 +29,9 @@ export function gatesBefore({ settings }: Situation, from: Stage, to: Stage | un
   return wanted.filter((gate) => settings.gates.has(gate));
 }
 
-/** A run that is under way holds where it is; undefined while it may go on. */
+/** A run that is under way holds where it is, frozen or outside of its windows; undefined while it may go on. */
 export function closedWindow({ seen, settings }: Situation): Wake | undefined {
+  if (seen.frozen !== undefined) return "on-change";
   if (!settings.holdOutside || seen.window?.open !== false) return undefined;
   return seen.window.changesAtMs === undefined ? "on-change" : { atMs: seen.window.changesAtMs };
 }

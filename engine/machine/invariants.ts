@@ -28,6 +28,7 @@ export function broken(before: CanaryStatus, seen: Observation, settings: Settin
     ["P5 no zero replicas under weight", !(to > 0 && after.target?.scale === "Zero")],
     ["P5 pods go only after their route was applied and drained", !goesToZero(before, after) || (to === 0 && restful(after, seen))],
     ["P9 unknown raises nothing", !(raised && from > 0) || seen.traffic.kind === "applied"],
+    ["nothing rises and nothing is promoted while all is frozen", !((raised && !blocked) || promoted) || asked || seen.frozen === undefined],
     ["P9 what may be old raises nothing and promotes nothing", !(raised || promoted) || seen.stale === undefined],
     ["P10 only a failure counts", (after.failedChecks ?? 0) <= (before.failedChecks ?? 0) || [...seen.answers.values()].some((answer) => answer.verdict === "fail")],
     ["P15 paused while it carries weight", !raised || blocked || after.target?.paused === true],

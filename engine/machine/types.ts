@@ -54,6 +54,8 @@ export interface Observation {
   traffic: TrafficSeen;
   /** Why what is known of the cluster may be old; nothing is raised and nothing promoted on it. */
   stale: string | undefined;
+  /** Why all rollouts of the cluster are frozen: nothing starts, rises or is promoted; checks and rollbacks go on. */
+  frozen: string | undefined;
   /** Undefined without windows: runs may start at any time. */
   window: WindowSeen | undefined;
   /** Revisions that are stored, by hash. */

@@ -177,3 +177,14 @@ test("replicas and selector put back at one time are both repaired", async () =>
   expect(scene.lost).toEqual([]);
   await scene.end();
 });
+
+test("one ConfigMap freezes every rollout, and its removal lets them go on", async () => {
+  const scene = await atWeight(20);
+  scene.store.create("configmaps", { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "kurator-rollout-freeze", namespace: "default" }, data: { reason: "incident 7" } });
+  await scene.advance(60_000);
+  expect(scene.status()).toMatchObject({ phase: "Progressing", route: { canaryWeight: 20 } });
+  scene.store.delete("configmaps", "default", "kurator-rollout-freeze");
+  expect(await scene.until(() => scene.status().phase === "Succeeded", 200)).toBe(true);
+  expect(scene.lost).toEqual([]);
+  await scene.end();
+});

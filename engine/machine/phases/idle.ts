@@ -84,6 +84,7 @@ function begin(at: Situation, target: TargetSeen): Move {
   const { status, seen, settings } = at;
   const place = waitingRun(status, target);
   const shut = seen.window?.open === false ? seen.window : undefined;
+  if (seen.frozen !== undefined) return frozen(at, place, seen.frozen);
   if (shut !== undefined) return outside(at, place, shut.changesAtMs);
   const wanted = rollbackWanted(at, place);
   if (status.phase === "Waiting" && wanted.why !== undefined) return refuse(at, target, wanted.why);
@@ -95,6 +96,12 @@ function begin(at: Situation, target: TargetSeen): Move {
     return { ...move(at, { phase: "Waiting", canaryWeight: 0 }, `confirm-rollout is closed: ${gate.closed.message}`, notice), asks };
   }
   return startNow(at, target);
+}
+
+function frozen(at: Situation, place: string, why: string): Move {
+  if (at.status.phase === "Waiting") return stay(at, `frozen: ${why}`);
+  const notice = normal("WaitingForThaw", `Run ${place} of ${named(at, at.canary.metadata.name)} waits: all rollouts are frozen: ${why}`);
+  return move(at, { phase: "Waiting", canaryWeight: 0 }, `frozen: ${why}`, notice);
 }
 
 /** Nothing starts outside of the windows, but what a person approves. */

@@ -83,6 +83,7 @@ function prepared(at: Situation, run: Run, target: TargetSeen): Move | undefined
 
 function climb(at: Situation, run: Run, target: TargetSeen): Move {
   const { seen, settings } = at;
+  if (settings.skipAnalysis && seen.frozen !== undefined) return stay(at, seen.frozen);
   if (settings.skipAnalysis) return seen.stale === undefined ? promote(at, run, target, "Canary analysis skipped") : stay(at, seen.stale, soon(at));
   const unready = seen.primary === undefined ? `${settings.primary} is missing` : seen.primary.readiness.ready ? undefined : seen.primary.readiness.why;
   if (run.step === 0) return seen.stale === undefined && unready === undefined ? firstRung(at, run, target) : stay(at, seen.stale ?? unready ?? "", soon(at));
@@ -113,7 +114,7 @@ function firstRung(at: Situation, run: Run, target: TargetSeen): Move {
   const to = nextStage(settings, from);
   if (to === undefined) return stay(at, "the analysis names no step");
   const shut = closedWindow(at);
-  if (shut !== undefined) return stay(at, "outside of the rollout windows", shut);
+  if (shut !== undefined) return stay(at, seen.frozen ?? "outside of the rollout windows", shut);
   const held = gated(at, `${run.id}/0`, gatesBefore(at, from, to));
   if (!held.open) return halted(at, run, held, "on-change");
   const advanced = advanceTo(at, run, target, to);

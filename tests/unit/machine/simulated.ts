@@ -42,6 +42,7 @@ export class SimulatedWorld {
   primaryStarts = true;
   deleting = false;
   stale: string | undefined;
+  frozen: string | undefined;
   window: WindowSeen | undefined;
   annotations: Record<string, string> = {};
   private readonly stored = new Set<string>();
@@ -101,6 +102,7 @@ export class SimulatedWorld {
       primary: this.primary,
       traffic,
       stale: this.stale,
+      frozen: this.frozen,
       window: this.window,
       stored: this.stored,
       answers: this.answers,

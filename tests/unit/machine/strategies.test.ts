@@ -265,3 +265,33 @@ describe("rollout windows", () => {
     expect(world.status).toMatchObject({ phase: "Failed", route: { canaryWeight: 0 } });
   });
 });
+
+describe("a freeze of the whole cluster", () => {
+  test("starts nothing, raises nothing, and goes on when it is over", () => {
+    const world = initialized();
+    world.frozen = "incident 7";
+    world.push("v2");
+    world.at(1000, () => (world.frozen = undefined)).at(1300, () => (world.frozen = "incident 8")).at(3000, () => (world.frozen = undefined)).run(2900);
+    expect(world.trace[0]).toBe("Waiting 0");
+    expect(world.status).toMatchObject({ phase: "Progressing", route: { canaryWeight: 40 } });
+    expect(world.notices).toContain("WaitingForThaw");
+    world.run();
+    expect(world.status.phase).toBe("Succeeded");
+  });
+
+  test("rolls back all the same", () => {
+    const world = initialized();
+    world.answer = () => (world.frozen === undefined ? pass : fail);
+    world.push("v2");
+    world.at(200, () => (world.frozen = "incident")).run(2000);
+    expect(world.status.phase).toBe("Failed");
+  });
+
+  test("does not let skipAnalysis through", () => {
+    const world = initialized(spec({ skipAnalysis: true }));
+    world.push("v2");
+    world.frozen = "incident";
+    world.run(2000);
+    expect(world.status.lastPromotedSpec).toBe("v1");
+  });
+});

@@ -36,7 +36,6 @@ interface Place {
   cast: Cast;
   sandbox?: Sandbox;
   /** Where a kubeconfig of the sandbox was written. */
-  kubeconfigFile?: string;
 }
 
 const NAMESPACE = "kurator-demo";
@@ -77,15 +76,12 @@ export async function demo(request: DemoRequest, output: Output, signal: AbortSi
 
 async function inSandbox(request: DemoRequest): Promise<Place> {
   const sandbox = await startSandbox({ clock: realClock, random: realRandom });
-  const kubeconfigFile = join(mkdtempSync(join(tmpdir(), "kurator-rollout-")), "kubeconfig");
-  writeFileSync(kubeconfigFile, sandbox.kubeconfig);
   return {
     transport: httpTransport(new URL(sandbox.apiUrl), "kurator-rollout-demo"),
     gatewayUrl: sandbox.world.gatewayUrl,
     metricsServer: sandbox.world.prometheusUrl,
     cast: castOf(manifestOf(request, request.pace?.interval ?? "2s"), NAMESPACE, SANDBOX_RELEASES),
     sandbox,
-    kubeconfigFile,
   };
 }
 
@@ -131,8 +127,8 @@ function report({ expectations, requests, elapsedMs }: Ended, { json }: DemoRequ
   output.write(`\n${met ? "Everything went as it should" : "Not as it should be"}, in ${Math.round(elapsedMs / 1000)} s and ${requests.total} requests.\n`);
 }
 
-async function keep({ kubeconfigFile, gatewayUrl, cast }: Place, output: Output, signal: AbortSignal): Promise<void> {
-  const kubeconfig = kubeconfigFile === undefined ? "" : `export KUBECONFIG=${kubeconfigFile}\n`;
+async function keep({ sandbox, gatewayUrl, cast }: Place, output: Output, signal: AbortSignal): Promise<void> {
+  const kubeconfig = sandbox === undefined ? "" : `export KUBECONFIG=${written(sandbox.kubeconfig)}\n`;
   output.write(`\nEngine and cluster go on running; end them with Ctrl-C. To play:\n\n${kubeconfig}`);
   output.write(`kubectl get canaries.rollout.kurator.dev -n ${cast.namespace} -w\n`);
   output.write(`kubectl set image -n ${cast.namespace} deployment/${cast.target} app=${cast.first.image}\n`);
@@ -144,4 +140,11 @@ async function removeNamespace(api: KubeApi): Promise<void> {
   const ref = { resource: NAMESPACES, namespace: "", name: NAMESPACE };
   const found = await api.get(ref);
   if (found.ok) await api.delete(ref, { uid: found.value.metadata.uid ?? "", resourceVersion: found.value.metadata.resourceVersion ?? "" });
+}
+
+/** In a folder of its own, which the operating system clears away. */
+function written(kubeconfig: string): string {
+  const file = join(mkdtempSync(join(tmpdir(), "kurator-rollout-")), "kubeconfig");
+  writeFileSync(file, kubeconfig);
+  return file;
 }

@@ -1,4 +1,5 @@
 // Waits in a pipeline for the verdict on one revision, prints what happens, and ends with the code that docs/ci.md promises.
+import { groupOf } from "../crds/marks.ts";
 import { GROUPS } from "../crds/canary.ts";
 import { parseDuration } from "../crds/durations.ts";
 import type { CanaryStatus } from "../crds/status.ts";
@@ -38,7 +39,7 @@ export async function wait(request: WaitRequest, api: KubeApi, clock: Clock, pri
       await sleep(clock, POLL_MS);
       continue;
     }
-    group = found.value.apiVersion.split("/")[0];
+    group = groupOf(found.value.apiVersion);
     const at = await snapshot(found.value, api, clock);
     if (typeof at === "string") return finish(request, print, { code: EXIT.notFound, text: at });
     if (wish.image === undefined && wish.revision === undefined) wish.revision = at.target?.revision;

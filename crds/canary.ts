@@ -1,5 +1,6 @@
 // What may a Canary say, in either API group? Shapes and types; the defaults of absent fields are in engine/machine/settings.ts.
 // `parseCanary` is for what arrives anyway, past an older CRD: total, and it never repairs a wrong value by guessing.
+import { groupOf } from "./marks.ts";
 import { z } from "zod";
 import type { KubeMeta } from "../engine/ports.ts";
 import { analysisSchema } from "./analysis.ts";
@@ -137,11 +138,6 @@ export interface Canary {
 }
 
 export type Parsed = { ok: true; canary: Canary } | { ok: false; problems: Problem[] };
-
-/** The group of an apiVersion, for example "flagger.app" of "flagger.app/v1beta1". */
-export function groupOf(apiVersion: string): string {
-  return apiVersion.split("/")[0] ?? "";
-}
 
 /** Fields that no schema knows are left out, and so is null, which the API server too takes for an absent field. */
 export function parseCanary(object: unknown): Parsed {

@@ -27,6 +27,11 @@ export const HANDS_OFF: Readonly<Record<string, string>> = {
 /** Labels and annotations of GitOps tools: a copy of an object that carried them would be taken for the tool's own and pruned. */
 export const TOOLKIT = "toolkit.fluxcd.io";
 
+/** The group of an apiVersion, for example "flagger.app" of "flagger.app/v1beta1"; "" is core. */
+export function groupOf(apiVersion: string): string {
+  return apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "";
+}
+
 export type Origin = "created" | "adopted";
 
 /** The Canary on whose behalf objects are written. */
@@ -62,7 +67,7 @@ export function originOf(object: Markable, ownerUid: string | undefined): Origin
 
 /** Value of the OWNER annotation. */
 export function ownerMark(owner: Pick<OwnerIdentity, "apiVersion" | "name">): string {
-  return `${owner.apiVersion.split("/")[0] ?? ""}/${owner.name}`;
+  return `${groupOf(owner.apiVersion)}/${owner.name}`;
 }
 
 /** Two controllers that write one object undo each other's weights, so the second one must not begin. */

@@ -1,4 +1,5 @@
 // Which kinds does the engine watch, and where? One informer per kind and watched namespace, with what nobody reads cut off.
+import { groupOf } from "../../crds/marks.ts";
 import type { Caches, PodWatch } from "../controller/context.ts";
 import type { Clock, KubeObject, Log, Random, Resource } from "../ports.ts";
 import { Informer } from "./informer.ts";
@@ -116,7 +117,7 @@ export class CacheSet implements Caches {
   }
 
   private holding(object: KubeObject): Informer | undefined {
-    const group = object.apiVersion.includes("/") ? (object.apiVersion.split("/")[0] ?? "") : "";
+    const group = groupOf(object.apiVersion);
     for (const informers of this.informers.values()) {
       const [known] = informers;
       if (known?.resource.kind !== object.kind || known.resource.group !== group || known.missing) continue;

@@ -1,4 +1,5 @@
 // Which series does /metrics show? Flagger's, under their names, so that dashboards and alerts go on working, and the engine's own beside them.
+import { groupOf } from "../../crds/marks.ts";
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
 import type { Canary } from "../../crds/canary.ts";
 import { STRATEGIES, type CanaryStatus } from "../../crds/status.ts";
@@ -111,7 +112,7 @@ function recording(series: Labelled): Recorder {
     measured(canary: Canary, measurement, metric) {
       const labels = { name: canary.spec.targetRef.name, namespace: canary.metadata.namespace ?? "", metric: measurement.name };
       checks.inc({ namespace: labels.namespace, metric: labels.metric, verdict: measurement.verdict });
-      const group = canary.apiVersion.split("/")[0] ?? "";
+      const group = groupOf(canary.apiVersion);
       known.get(keyText({ group, namespace: labels.namespace, name: canary.metadata.name }))?.metrics.add(labels.metric);
       // Flagger shows durations in seconds.
       if (measurement.value !== undefined) analysis.set(labels, metric?.unit === "ms" ? measurement.value / 1000 : measurement.value);

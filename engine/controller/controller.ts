@@ -1,4 +1,5 @@
 // Runs the passes: events wake keys, workers take them, and each pass names when it wants to be run again. Holds no decision about any Canary.
+import { groupOf } from "../../crds/marks.ts";
 import type { Problem } from "../../crds/problem.ts";
 import type { KubeObject } from "../ports.ts";
 import { Announcer } from "./announce.ts";
@@ -21,7 +22,7 @@ const BUSY_PASSES_MAX = 50;
 const BUG: Problem = { reason: "InternalError", path: "", message: "the engine broke while it looked at this Canary; its traffic stays where it is, and the engine's log says what broke" };
 
 function keyOfCanary({ apiVersion, metadata }: KubeObject): string {
-  return keyText({ group: apiVersion.split("/")[0] ?? "", namespace: metadata.namespace ?? "", name: metadata.name });
+  return keyText({ group: groupOf(apiVersion), namespace: metadata.namespace ?? "", name: metadata.name });
 }
 
 export class Controller {

@@ -1,5 +1,6 @@
 // Is it good? Answers one question of the machine: calls the hooks, queries the metrics, and puts what came back into one verdict.
 // An outage is an error and silence is inconclusive, unless the manifest chose otherwise: only what was measured and found bad is a failure.
+import { groupOf } from "../../crds/marks.ts";
 import { hookOutcome, hookRequest, retryDelayMs, type HookPayload } from "../../analysis/hooks.ts";
 import { combine, judge } from "../../analysis/judge.ts";
 import { planMetrics } from "../../analysis/plan.ts";
@@ -41,7 +42,7 @@ export async function inquire(keyText: string, ask: Ask, context: Context, signa
 }
 
 async function metrics(canary: Canary, context: Context, signal: AbortSignal): Promise<Answer> {
-  const group = canary.apiVersion.split("/")[0] ?? "";
+  const group = groupOf(canary.apiVersion);
   const settings = settingsOf(group, canary.spec);
   const planned = planMetrics({
     group,
@@ -93,7 +94,7 @@ async function secret({ namespace, name }: { namespace: string; name: string }, 
 
 /** In list order; the first that does not open ends the list. */
 async function hooks(canary: Canary, id: string, type: string, context: Context, signal: AbortSignal): Promise<Answer> {
-  const group = canary.apiVersion.split("/")[0] ?? "";
+  const group = groupOf(canary.apiVersion);
   const policy = settingsOf(group, canary.spec).onProviderError;
   for (const webhook of typed(canary, type)) {
     const { said, why } = await call(webhook, payloadOf(canary, id, type, webhook), context, signal);

@@ -1,6 +1,6 @@
 // What is the case? Turns cached objects, the clock and arrived answers into the one value that the machine decides on. It never waits and never writes.
 import type { Problem } from "../../crds/problem.ts";
-import { REVISION } from "../../crds/marks.ts";
+import { REVISION, groupOf } from "../../crds/marks.ts";
 import type { Answer, Observation, PrimarySeen, TargetSeen, TrafficSeen } from "../machine/types.ts";
 import type { KubeObject } from "../ports.ts";
 import { mergePatch } from "../workload/mergepatch.ts";
@@ -82,7 +82,7 @@ function trafficSeen(drawing: Drawing): TrafficSeen {
 }
 
 export function keyOf(object: KubeObject): string {
-  const group = object.apiVersion.includes("/") ? (object.apiVersion.split("/")[0] ?? "") : "";
+  const group = groupOf(object.apiVersion);
   return objectKey({ group, plural: pluralOf(object.kind) }, object.metadata.namespace ?? "", object.metadata.name);
 }
 

@@ -1,10 +1,10 @@
 // What forbids work on this Canary that its CRD could not reject? Each answer names the field and the cure, and while there is one the workload is left alone.
-import { GROUPS, groupOf, type Canary } from "../../crds/canary.ts";
+import { GROUPS, type Canary } from "../../crds/canary.ts";
 import { mapFromText, text } from "../../crds/json.ts";
 import type { Problem } from "../../crds/problem.ts";
 import { planMetrics } from "../../analysis/plan.ts";
 import { checkService } from "../workload/service.ts";
-import { foreignController } from "../../crds/marks.ts";
+import { foreignController, groupOf } from "../../crds/marks.ts";
 import { primaryLabel } from "../workload/primary.ts";
 import type { Context } from "./context.ts";
 import { HANDBACK, routeIntent, serviceIntent, type Drawing } from "./project.ts";
@@ -37,7 +37,7 @@ export function problemsOf(context: Context, drawing: Drawing, rival: string | u
 function routing(drawing: Drawing): Problem[] {
   const { world, provider } = drawing;
   if (world.router === undefined) {
-    return [{ reason: "RouterMissing", path: "spec.provider", message: `there is no router "${provider}"; use istio` }];
+    return [{ reason: "RouterMissing", path: "spec.provider", message: `there is no router "${provider}"; use one of those that docs/install.md names` }];
   }
   const unserved = world.router.kinds.flatMap((versions) => versions.slice(0, 1)).filter((kind) => drawing.version(kind.kind) === "");
   if (unserved.length > 0) {
@@ -71,7 +71,7 @@ function names(drawing: Drawing): Problem[] {
 function metrics({ options, caches }: Context, { canary, settings, provider }: Drawing): Problem[] {
   if (settings.skipAnalysis) return [];
   const planned = planMetrics({
-    group: canary.apiVersion.split("/")[0] ?? "",
+    group: groupOf(canary.apiVersion),
     name: canary.metadata.name,
     namespace: canary.metadata.namespace ?? "",
     spec: canary.spec,

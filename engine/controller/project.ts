@@ -1,7 +1,7 @@
 // What should the cluster look like? Renders every object of a Canary from its spec, its committed status and the stored revisions. Pure: the same
 // status renders the same objects, whoever asks and whenever.
 import type { Canary, CanarySpec } from "../../crds/canary.ts";
-import { CANARY_LABEL, EPOCH, MARKS, ORIGIN, OWNER } from "../../crds/marks.ts";
+import { CANARY_LABEL, EPOCH, MARKS, ORIGIN, OWNER, groupOf } from "../../crds/marks.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
 import type { Settings } from "../machine/settings.ts";
 import type { KubeObject, OwnerReference } from "../ports.ts";
@@ -167,7 +167,7 @@ function target(drawing: Drawing): KubeObject | undefined {
 /** Marks an object as this Canary's. Only what the engine made is also owned, and only where its deletion may follow the Canary's at once. */
 function owned(drawing: Drawing, object: KubeObject, fenced: boolean): KubeObject {
   const { canary, settings } = drawing;
-  const group = canary.apiVersion.split("/")[0] ?? "";
+  const group = groupOf(canary.apiVersion);
   const uid = canary.metadata.uid ?? "";
   const others = (object.metadata.ownerReferences ?? []).filter((reference) => reference.uid !== uid);
   const reference: OwnerReference = { apiVersion: canary.apiVersion, kind: canary.kind, name: canary.metadata.name, uid, controller: true, blockOwnerDeletion: true };

@@ -1,4 +1,5 @@
 // One pass over one Canary: observe, decide, commit, apply, ask, announce. Each step may be cut off and the pass simply run again.
+import { groupOf } from "../../crds/marks.ts";
 import { parseCanary, type Canary } from "../../crds/canary.ts";
 import type { Problem } from "../../crds/problem.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
@@ -53,7 +54,7 @@ function handsOff(problems: readonly Problem[], status: CanaryStatus): boolean {
 const nothing: Applied = { kind: "done", writes: 0 };
 
 export function draw(context: Context, canary: Canary): Drawing {
-  const group = canary.apiVersion.split("/")[0] ?? "";
+  const group = groupOf(canary.apiVersion);
   const provider = canary.spec.provider ?? context.options.meshProvider;
   const settings = settingsOf(group, canary.spec, context.router(provider)?.can);
   const status = canary.status ?? {};

@@ -1,9 +1,10 @@
 // Are the examples what they say? Each Canary is read as the engine reads it, and its metrics are planned.
+import { groupOf } from "../../../crds/marks.ts";
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
 import { parseAllDocuments } from "yaml";
 import { planMetrics } from "../../../analysis/plan.ts";
-import { groupOf, parseCanary } from "../../../crds/canary.ts";
+import { parseCanary } from "../../../crds/canary.ts";
 import { settingsOf } from "../../../engine/machine/settings.ts";
 
 const folder = new URL("../../../examples/", import.meta.url);

@@ -3,6 +3,7 @@ import { GROUPS, type Canary } from "../../crds/canary.ts";
 import { mapFromText, text } from "../../crds/json.ts";
 import type { Problem } from "../../crds/problem.ts";
 import { planMetrics } from "../../analysis/plan.ts";
+import { ROUTERS } from "../../routing/registry.ts";
 import { checkService } from "../workload/service.ts";
 import { foreignController, groupOf } from "../../crds/marks.ts";
 import { primaryLabel } from "../workload/primary.ts";
@@ -37,7 +38,7 @@ export function problemsOf(context: Context, drawing: Drawing, rival: string | u
 function routing(drawing: Drawing): Problem[] {
   const { world, provider } = drawing;
   if (world.router === undefined) {
-    return [{ reason: "RouterMissing", path: "spec.provider", message: `there is no router "${provider}"; use one of those that docs/install.md names` }];
+    return [{ reason: "RouterMissing", path: "spec.provider", message: `there is no router "${provider}"; use ${ROUTERS.map(({ name }) => name).join(" or ")}` }];
   }
   const unserved = world.router.kinds.flatMap((versions) => versions.slice(0, 1)).filter((kind) => drawing.version(kind.kind) === "");
   if (unserved.length > 0) {

@@ -5,6 +5,7 @@ import { defined, isMap, list, map, mapFromText, text, without, type Json } from
 import { foreignController, markedAnnotations, originalSpec, originOf, unmarked } from "../crds/marks.ts";
 import type { Problem } from "../crds/problem.ts";
 import type { KubeObject, Resource } from "../engine/ports.ts";
+import { httpRoutes, splitOf } from "./istio-routes.ts";
 import { keyOf, type FoundObjects, type RouteIntent, type Router, type RouteReading } from "./router.ts";
 
 const GROUP = "networking.istio.io";
@@ -19,7 +20,7 @@ const GATEWAY = versions("gateways", "Gateway");
 export const istio: Router = {
   name: "istio",
   kinds: [VIRTUAL_SERVICE.all, DESTINATION_RULE.all, GATEWAY.all],
-  can: { weights: true, mirror: false, match: false, sessionAffinity: false },
+  can: { weights: true, mirror: true, match: true, sessionAffinity: true },
   keys: (intent) => ({ route: routeKey(intent), others: hosts(intent).map((host) => ruleKey(intent, host)) }),
   reads: (intent) => gateways(intent.spec).flatMap((gateway) => gatewayKeys(gateway, intent.namespace)),
   check,
@@ -82,7 +83,9 @@ function check(intent: RouteIntent, found: FoundObjects): Problem[] {
   return [...unsupported(intent.spec), ...contradictions(intent.spec), ...missingGateways(intent, found), ...foreign.filter((problem) => problem !== undefined)];
 }
 
+/** TCP has neither headers nor cookies, and a copy of a connection is no copy of a request. */
 function unsupported(spec: CanarySpec): Problem[] {
+  if (!isTcp(spec)) return [];
   const analysis = spec.analysis;
   const asked: [boolean, string, string][] = [
     [(analysis?.match?.length ?? 0) > 0, "spec.analysis.match", "A/B testing by match conditions"],
@@ -91,7 +94,7 @@ function unsupported(spec: CanarySpec): Problem[] {
   ];
   return asked
     .filter(([wanted]) => wanted)
-    .map(([, path, what]) => ({ reason: "Unsupported", path, message: `${what} is not supported by the router istio. Remove ${path}.` }));
+    .map(([, path, what]) => ({ reason: "Unsupported", path, message: `${what} is not possible for TCP. Remove ${path}, or the appProtocol tcp.` }));
 }
 
 function contradictions(spec: CanarySpec): Problem[] {
@@ -183,21 +186,19 @@ function virtualServiceSpec(intent: RouteIntent, before: Json): Json {
   if (isTcp(intent.spec)) return { ...foreign, ...place, tcp: [tcpRoute(intent)] };
   // Routes for other ports of an adopted VirtualService stay; those of ours were for an app that used to speak TCP.
   const others = before.tcp === undefined || leadsToApp(before.tcp, intent) ? {} : { tcp: before.tcp };
-  return { ...foreign, ...place, ...others, http: [httpRoute(intent)] };
+  return { ...foreign, ...place, ...others, http: httpRoutes(intent, httpBase(intent), destinations(intent)) };
 }
 
-function httpRoute(intent: RouteIntent): Json {
+function httpBase(intent: RouteIntent): Json {
   const service: Partial<Service> = intent.spec.service ?? {};
   const { uri, authority } = service.rewrite ?? {};
   const rewrite = defined({ uri, authority });
   return defined({
-    match: (service.match?.length ?? 0) === 0 ? undefined : service.match,
     rewrite: Object.keys(rewrite).length === 0 ? undefined : rewrite,
     timeout: service.timeout,
     retries: service.retries,
     corsPolicy: service.corsPolicy,
     headers: service.headers,
-    route: destinations(intent),
   });
 }
 
@@ -222,19 +223,22 @@ function destinations(intent: RouteIntent): Json[] {
 function read(intent: Pick<RouteIntent, "namespace" | "apex" | "spec">, found: FoundObjects): RouteReading {
   const object = found.get(routeKey(intent));
   if (object === undefined) return { kind: "absent" };
-  const protocol = isTcp(intent.spec) ? "tcp" : "http";
-  const routes = list(map(object.spec)[protocol]);
-  if (routes.length !== 1) return unknown(intent, `it has ${routes.length} ${protocol} routes, where one should split all traffic`);
-  return weightsOf(intent, list(map(routes[0]).route).map(map));
+  if (!isTcp(intent.spec)) {
+    const split = splitOf(list(map(object.spec).http).map(map));
+    return split.kind === "unclear" ? unknown(intent, split.why) : weightsOf(intent, split.route, { scope: split.scope, mirror: split.mirror });
+  }
+  const routes = list(map(object.spec).tcp);
+  if (routes.length !== 1) return unknown(intent, `it has ${routes.length} tcp routes, where one should split all traffic`);
+  return weightsOf(intent, list(map(routes[0]).route).map(map), { scope: "all", mirror: false });
 }
 
-function weightsOf(intent: Names, route: Json[]): RouteReading {
+function weightsOf(intent: Names, route: Json[], more: { scope: "all" | "matched"; mirror: boolean }): RouteReading {
   const [primary, canary] = hosts(intent).map((host) => route.find((entry) => map(entry.destination).host === host));
   if (route.length !== 2 || primary === undefined || canary === undefined) return unknown(intent, `its route should lead to ${hosts(intent).join(" and ")} alone`);
   const [primaryWeight, canaryWeight] = [primary.weight, canary.weight];
   if (!isPercent(primaryWeight) || !isPercent(canaryWeight)) return unknown(intent, "a destination has no weight from 0 to 100");
   if (primaryWeight + canaryWeight !== 100) return unknown(intent, `its weights ${primaryWeight} and ${canaryWeight} do not sum to 100`);
-  return { kind: "known", primaryWeight, canaryWeight };
+  return { kind: "known", primaryWeight, canaryWeight, ...more };
 }
 
 function isPercent(value: unknown): value is number {

@@ -29,6 +29,8 @@ export interface Affinity {
   canary?: string;
   /** The same for the primary, for one interval at a time. */
   primary?: string;
+  /** How long the primary's cookie lasts. */
+  primarySeconds?: number;
   /** Of the last run: browsers that still send it are told to forget it. */
   expired?: string;
 }

@@ -3,7 +3,9 @@
 import type { Canary, CanarySpec } from "../../crds/canary.ts";
 import { CANARY_LABEL, EPOCH, MARKS, ORIGIN, OWNER, groupOf } from "../../crds/marks.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
+import { cookiesOf } from "../machine/moves.ts";
 import type { Settings } from "../machine/settings.ts";
+import type { Affinity } from "../../routing/router.ts";
 import type { KubeObject, OwnerReference } from "../ports.ts";
 import { renderPrimary, renderTarget } from "../workload/primary.ts";
 import { renderRevision, revisionOf } from "../workload/revisions.ts";
@@ -93,7 +95,7 @@ function handback({ status, settings, provider }: Drawing): string {
 export function routeIntent({ canary, status, settings, world }: Pick<Drawing, "canary" | "status" | "settings" | "world">) {
   const { primaryWeight, canaryWeight, matched, mirror } = status.route ?? { primaryWeight: 100, canaryWeight: 0 };
   const scope = matched === true ? ("matched" as const) : ("all" as const);
-  return { namespace: world.namespace, apex: settings.apex, spec: canary.spec, primaryWeight, canaryWeight, scope, mirror: mirror === true, owner: world.owner };
+  return { namespace: world.namespace, apex: settings.apex, spec: canary.spec, primaryWeight, canaryWeight, scope, mirror: mirror === true, affinity: affinity(canary, status, settings), owner: world.owner };
 }
 
 export function serviceIntent({ canary, settings, world, status }: Pick<Drawing, "canary" | "settings" | "world" | "status">): ServiceIntent | undefined {
@@ -103,6 +105,12 @@ export function serviceIntent({ canary, settings, world, status }: Pick<Drawing,
   const template = stored?.template ?? (world.target === undefined ? undefined : revisionOf(world.target).template);
   if (service === undefined || label === undefined || template === undefined) return undefined;
   return { namespace: world.namespace, apex: settings.apex, service, owner: world.owner, label, template };
+}
+
+/** Cookies are for weighted canaries: A/B chooses its users itself, and blue/green sends all of them. */
+function affinity(canary: Canary, status: CanaryStatus, settings: Settings): Affinity | undefined {
+  const cookies = settings.strategy === "canary" ? cookiesOf(status, canary.spec) : undefined;
+  return cookies === undefined ? undefined : { ...cookies, primarySeconds: settings.intervalMs / 1000 };
 }
 
 function routes(drawing: Drawing): KubeObject[] {

@@ -1,4 +1,5 @@
 // The few things that every phase does to a status: stay, change the route, judge the target, start and end a run. Pure.
+import type { CanarySpec } from "../../crds/canary.ts";
 import type { CanaryStatus, Run, RunOutcome } from "../../crds/status.ts";
 import type { Ask, Move, Notice, Situation, TargetSeen, Wake } from "./types.ts";
 
@@ -58,6 +59,20 @@ export function confirmRoute(at: Situation, waitForDrain: boolean): Move | undef
   if (waitForDrain && drained > seen.nowMs + settings.drainMs) return move(at, { route: { ...route, drainUntil: iso(seen.nowMs + settings.drainMs) } }, "drain named anew");
   if (waitForDrain && seen.nowMs < drained) return stay(at, "draining", { atMs: drained });
   return undefined;
+}
+
+/**
+ * The cookies that keep users where they are. A run's own id is its value, so that another leader gives the same one; `expired` is the last run's.
+ * Undefined without session affinity.
+ */
+export function cookiesOf(status: CanaryStatus, spec: CanarySpec): { canary?: string; primary?: string; expired?: string } | undefined {
+  const { cookieName, primaryCookieName } = spec.analysis?.sessionAffinity ?? {};
+  if (cookieName === undefined) return undefined;
+  const run = status.run;
+  const cookie = (name: string, id: string): string => `${name}=${id}`;
+  if (run !== undefined && canaryWeightOf(status) > 0) return { canary: cookie(cookieName, run.id), ...(primaryCookieName === undefined ? {} : { primary: cookie(primaryCookieName, run.id) }) };
+  const last = run === undefined || run.step > 0 || run.outcome !== undefined ? run?.id : status.history?.[0]?.id;
+  return last === undefined ? {} : { expired: cookie(cookieName, last) };
 }
 
 /** The target as judged now. The number of replicas is the last one above zero, because zero is what the engine itself sets. */

@@ -4,7 +4,7 @@ import type { Problem } from "../../crds/problem.ts";
 import type { Announcement, CanaryStatus } from "../../crds/status.ts";
 import { acted } from "./actions.ts";
 import { conditionsOf } from "./conditions.ts";
-import { iso, move, normal, routeBack, stay, warning } from "./moves.ts";
+import { cookiesOf, iso, move, normal, routeBack, stay, warning } from "./moves.ts";
 import { finalising, promoting } from "./phases/promoting.ts";
 import { idle } from "./phases/idle.ts";
 import { initializing } from "./phases/initializing.ts";
@@ -93,6 +93,8 @@ function complete(at: Situation, decided: Move): Transition {
   status.failedChecks ??= 0;
   status.iterations ??= 0;
   status.trackedConfigs ??= {};
+  const cookies = cookiesOf(status, canary.spec);
+  if (cookies !== undefined) Object.assign(status, { sessionAffinityCookie: cookies.canary, primarySessionAffinityCookie: cookies.primary, previousSessionAffinityCookie: cookies.expired });
   const context = { nowMs: seen.nowMs, generation, suspended: settings.suspended, problem };
   status.conditions = conditionsOf(status, context);
   status.observedGeneration = generation;

@@ -18,6 +18,9 @@ export class Load {
   readonly counted: Counted = { ok: 0, lost: 0, versions: {}, losses: {} };
   private readonly seenAt = new Map<string, number>();
   private readonly agent = new Agent({ keepAlive: true });
+  /** Versions in the order met, equal neighbours dropped. */
+  readonly met: string[] = [];
+  private cookies: Map<string, string> | undefined;
   private running = true;
   private clients: Promise<void>[] = [];
 
@@ -25,12 +28,20 @@ export class Load {
     private readonly address: string,
     private readonly host: string,
     private readonly pauseMs: number,
+    private readonly headers: Record<string, string>,
   ) {}
 
   /** About 80 requests a second with the default pause. */
-  static async start(host: string, pauseMs = 50, path = "/", clients = CLIENTS): Promise<Load> {
-    const load = new Load(`http://${await serviceIp("istio-system", "istio-ingressgateway")}${path}`, host, pauseMs);
+  static async start(host: string, pauseMs = 50, path = "/", clients = CLIENTS, headers: Record<string, string> = {}): Promise<Load> {
+    const load = new Load(`http://${await serviceIp("istio-system", "istio-ingressgateway")}${path}`, host, pauseMs, headers);
     load.clients = Array.from({ length: clients }, () => load.client());
+    return load;
+  }
+
+  /** One browser: it sends back the cookies that it was given, and remembers in which order it met the versions. */
+  static async browser(host: string): Promise<Load> {
+    const load = await Load.start(host, 30, "/", 1);
+    load.cookies = new Map();
     return load;
   }
 
@@ -53,6 +64,18 @@ export class Load {
     }
   }
 
+  private jar(): Record<string, string> {
+    const kept = [...(this.cookies ?? [])].map(([name, value]) => `${name}=${value}`);
+    return kept.length === 0 ? {} : { cookie: kept.join("; ") };
+  }
+
+  private keep(cookie: string): void {
+    const [pair = ""] = cookie.split(";");
+    const name = pair.slice(0, pair.indexOf("="));
+    if (/max-age=-/i.test(cookie)) this.cookies?.delete(name);
+    else this.cookies?.set(name, pair.slice(pair.indexOf("=") + 1));
+  }
+
   private request(): Promise<void> {
     return new Promise((resolve) => {
       const lose = (why: string): void => {
@@ -61,7 +84,8 @@ export class Load {
         this.counted.losses[key] = (this.counted.losses[key] ?? 0) + 1;
         resolve();
       };
-      const request = get(this.address, { agent: this.agent, headers: { host: this.host }, timeout: 10_000 }, (response) => {
+      const request = get(this.address, { agent: this.agent, headers: { host: this.host, ...this.headers, ...this.jar() }, timeout: 10_000 }, (response) => {
+        for (const cookie of response.headers["set-cookie"] ?? []) this.keep(cookie);
         let body = "";
         response.setEncoding("utf8");
         response.on("data", (chunk: string) => (body += chunk));
@@ -72,6 +96,7 @@ export class Load {
           this.counted.ok += 1;
           const version = /"version": ?"([^"]+)"/.exec(body)?.[1] ?? "unknown";
           this.counted.versions[version] = (this.counted.versions[version] ?? 0) + 1;
+          if (this.met.at(-1) !== version) this.met.push(version);
           if (!this.seenAt.has(version)) this.seenAt.set(version, Date.now());
           resolve();
         });

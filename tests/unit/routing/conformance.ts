@@ -79,7 +79,7 @@ export function conforms(router: Router, samples: Samples): void {
       fc.assert(
         fc.property(fc.constantFrom(...specs), percent, (spec, weight) => {
           const reading = router.read(intentOf(spec, 0), foundOf(router, render(spec, weight)));
-          expect(reading).toEqual({ kind: "known", primaryWeight: 100 - weight, canaryWeight: weight });
+          expect(reading).toEqual({ kind: "known", primaryWeight: 100 - weight, canaryWeight: weight, scope: "all", mirror: false });
         }),
       );
     });

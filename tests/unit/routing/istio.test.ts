@@ -1,6 +1,6 @@
 // What is Istio's alone: gateways, refusals, versions, and route objects that were there before.
 import { describe, expect, test } from "@jest/globals";
-import { map } from "../../../crds/json.ts";
+import { list, map } from "../../../crds/json.ts";
 import { ORIGIN, ORIGINAL_SPEC } from "../../../crds/marks.ts";
 import type { KubeObject } from "../../../engine/ports.ts";
 import { istio } from "../../../routing/istio.ts";
@@ -43,8 +43,9 @@ describe("refusals", () => {
     ["spec.analysis.match", { match: [{ headers: { cookie: { exact: "a" } } }], iterations: 3 }],
     ["spec.analysis.mirror", { mirror: true }],
     ["spec.analysis.sessionAffinity", { sessionAffinity: { cookieName: "c" } }],
-  ])("%s", (path, analysis) => {
-    expect(istio.check(intentOf(istioSpec({}, analysis), 0), new Map())).toMatchObject([{ reason: "Unsupported", path }]);
+  ])("%s beside TCP, and nowhere else", (path, analysis) => {
+    expect(istio.check(intentOf(istioSpec({ appProtocol: "TCP" }, analysis), 0), new Map())).toMatchObject([{ reason: "Unsupported", path }]);
+    expect(istio.check(intentOf(istioSpec({}, analysis), 0), new Map())).toEqual([]);
   });
 
   test.each([[{ hosts: ["a"] }], [{ gateways: ["mesh"] }]])("delegation beside %j", (service) => {
@@ -131,5 +132,71 @@ describe("a VirtualService that was there", () => {
 
   test("is known by its key", () => {
     expect(istio.keys({ namespace: "test", apex: "podinfo" }).route).toBe(ROUTE);
+  });
+});
+
+describe("users who are chosen", () => {
+  const chosen = [{ headers: { "x-user": { exact: "tester" } } }, { queryParams: { beta: { exact: "1" } } }];
+  const spec = istioSpec({ match: [{ uri: { prefix: "/api" }, headers: { "x-app": { exact: "web" } } }] }, { iterations: 3, match: chosen });
+  const render = (canaryWeight: number, scope: "all" | "matched", from = spec): Record<string, unknown>[] =>
+    list(map(istio.render({ ...intentOf(from, canaryWeight), scope }, new Map(), version)[0]?.spec).http).map(map);
+  const weights = (route: Record<string, unknown> | undefined): unknown[] => list(route?.route).map((entry) => map(entry).weight);
+
+  test("get the canary, and all others the primary", () => {
+    const [matched, rest, ...more] = render(100, "matched");
+    expect([weights(matched), weights(rest), more]).toEqual([[0, 100], [100, 0], []]);
+    expect(matched?.match).toEqual([
+      { uri: { prefix: "/api" }, headers: { "x-app": { exact: "web" }, "x-user": { exact: "tester" } } },
+      { uri: { prefix: "/api" }, headers: { "x-app": { exact: "web" } }, queryParams: { beta: { exact: "1" } } },
+    ]);
+    expect(rest?.match).toEqual([{ uri: { prefix: "/api" }, headers: { "x-app": { exact: "web" } } }]);
+  });
+
+  test("are read back as such", () => {
+    const objects = istio.render({ ...intentOf(spec, 100), scope: "matched" }, new Map(), version);
+    expect(istio.read(intentOf(spec, 100), foundOf(istio, objects))).toEqual({ kind: "known", primaryWeight: 0, canaryWeight: 100, scope: "matched", mirror: false });
+  });
+
+  test("are nobody at rest, and nobody when the manifest names them no more", () => {
+    expect(render(0, "all").map(weights)).toEqual([[100, 0]]);
+    expect(render(100, "matched", istioSpec()).map(weights)).toEqual([[100, 0]]);
+  });
+});
+
+describe("a mirror", () => {
+  test.each([[undefined, undefined], [20, { value: 20 }]])("of %p percent", (mirrorWeight, percentage) => {
+    const intent = { ...intentOf(istioSpec({}, { mirror: true, mirrorWeight }), 0), mirror: true };
+    const objects = istio.render(intent, new Map(), version);
+    const [route] = list(map(objects[0]?.spec).http).map(map);
+    expect([route?.mirror, route?.mirrorPercentage]).toEqual([{ host: "podinfo-canary" }, percentage]);
+    expect(istio.read(intent, foundOf(istio, objects))).toMatchObject({ kind: "known", canaryWeight: 0, mirror: true });
+  });
+});
+
+describe("session affinity", () => {
+  const spec = istioSpec({ match: [{ uri: { prefix: "/" } }] }, { sessionAffinity: { cookieName: "canary.id", primaryCookieName: "primary", path: "/", secure: true, sameSite: "Lax", maxAge: 600 } });
+  const render = (canaryWeight: number, affinity: object): Record<string, unknown>[] => list(map(istio.render({ ...intentOf(spec, canaryWeight), affinity }, new Map(), version)[0]?.spec).http).map(map);
+
+  test("keeps whoever has a cookie, and gives one to everybody else", () => {
+    const [canary, primary, split, ...more] = render(20, { canary: "canary.id=v2-1", primary: "primary=v2-1", primarySeconds: 90 });
+    expect(more).toEqual([]);
+    expect(canary?.match).toEqual([{ uri: { prefix: "/" }, headers: { Cookie: { regex: ".*canary\\.id.*v2-1.*" } } }]);
+    expect([canary, primary, split].map((route) => list(route?.route).map((entry) => map(entry).weight))).toEqual([[0, 100], [100, 0], [80, 20]]);
+    const cookies = list(split?.route).map((entry) => map(map(map(map(entry).headers).response).add)["Set-Cookie"]);
+    expect(cookies).toEqual(["primary=v2-1; Max-Age=90; Path=/; SameSite=Lax; Secure", "canary.id=v2-1; Max-Age=600; Path=/; SameSite=Lax; Secure"]);
+  });
+
+  test("tells browsers to forget the cookie of the last run", () => {
+    const [expired, split, ...more] = render(0, { expired: "canary.id=v2-1" });
+    expect(more).toEqual([]);
+    expect(list(expired?.route).map((entry) => map(map(map(map(entry).headers).response).add)["Set-Cookie"])).toEqual(Array(2).fill("canary.id=v2-1; Max-Age=-1; Path=/; SameSite=Lax; Secure"));
+    expect(list(split?.route).map((entry) => map(entry).headers)).toEqual([undefined, undefined]);
+  });
+
+  test.each([[0, { expired: "c=1" }], [40, { canary: "c=1" }], [40, { canary: "c=1", primary: "p=1" }]])("weight %i with %o is read back", (weight, affinity) => {
+    const objects = istio.render({ ...intentOf(spec, weight), affinity }, new Map(), version);
+    expect(istio.read(intentOf(spec, weight), foundOf(istio, objects))).toMatchObject({ kind: "known", canaryWeight: weight, scope: "all" });
+    const again = istio.render({ ...intentOf(spec, weight), affinity }, foundOf(istio, objects), version);
+    expect(map(again[0]?.spec)).toEqual(map(objects[0]?.spec));
   });
 });

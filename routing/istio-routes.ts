@@ -1,0 +1,110 @@
+// Which HTTP routes make up what users get? One weighted route, or several where some users are chosen, kept or let go. Every route beside the
+// weighted one carries a name, by which it is recognised when it is read.
+import type { CanarySpec } from "../crds/canary.ts";
+import { defined, isMap, list, map, text, type Json } from "../crds/json.ts";
+import type { RouteIntent } from "./router.ts";
+
+export const NAMES = { matched: "canary-matched", rest: "canary-rest", stickyCanary: "canary-sticky", stickyPrimary: "primary-sticky", expired: "sticky-expired" } as const;
+const OWN_NAMES: ReadonlySet<string> = new Set(Object.values(NAMES));
+const DAY_SECONDS = 86_400;
+
+/**
+ * @param base everything of a route but its match and where it leads
+ * @param split the two weighted destinations, primary first
+ */
+export function httpRoutes(intent: RouteIntent, base: Json, split: Json[]): Json[] {
+  const { spec, affinity } = intent;
+  const service = list(spec.service?.match).map(map);
+  const plain = (match: Json[], route: Json[], more: Json = {}): Json => defined({ match: match.length === 0 ? undefined : match, ...base, ...more, route });
+  const only = (kept: 0 | 1): Json[] => split.map((destination, index) => ({ ...destination, weight: index === kept ? 100 : 0 }));
+  if (intent.scope === "matched") {
+    const chosen = list(spec.analysis?.match).map(map);
+    // The conditions are gone from the manifest: nobody is chosen any more.
+    if (chosen.length === 0) return [plain(service, only(0))];
+    return [{ name: NAMES.matched, ...plain(both(service, chosen), split) }, { name: NAMES.rest, ...plain(service, only(0)) }];
+  }
+  const mirrored = intent.mirror === true ? mirror(intent, split[1]) : {};
+  if (affinity === undefined) return [plain(service, split, mirrored)];
+  const sticky = (name: string, cookie: string, route: Json[]): Json => ({ name, ...plain(both(service, [sends(cookie)]), route) });
+  if (affinity.canary === undefined) {
+    const forgotten = affinity.expired === undefined ? [] : [sticky(NAMES.expired, affinity.expired, split.map((destination) => withCookie(destination, `${affinity.expired ?? ""}; Max-Age=-1${attributes(spec)}`)))];
+    return [...forgotten, plain(service, split, mirrored)];
+  }
+  const { canary, primary } = affinity;
+  const given = [
+    primary === undefined ? split[0] : withCookie(split[0], `${primary}; Max-Age=${intervalSeconds(affinity.primarySeconds)}${attributes(spec)}`),
+    withCookie(split[1], `${canary}; Max-Age=${spec.analysis?.sessionAffinity?.maxAge ?? DAY_SECONDS}${attributes(spec)}`),
+  ].map(map);
+  return [
+    sticky(NAMES.stickyCanary, canary, only(1)),
+    ...(primary === undefined ? [] : [sticky(NAMES.stickyPrimary, primary, only(0))]),
+    plain(service, given, mirrored),
+  ];
+}
+
+export type Split = { kind: "split"; route: Json[]; scope: "all" | "matched"; mirror: boolean } | { kind: "unclear"; why: string };
+
+/** The route that holds the weights, and whom they speak of. */
+export function splitOf(routes: readonly Json[]): Split {
+  const named = (name: string): Json | undefined => routes.find((route) => route.name === name);
+  const matched = named(NAMES.matched);
+  const rest = named(NAMES.rest);
+  if (matched !== undefined && rest !== undefined && routes.length === 2) return { kind: "split", route: list(matched.route).map(map), scope: "matched", mirror: false };
+  const others = routes.filter((route) => !OWN_NAMES.has(text(route.name) ?? ""));
+  const [only] = others;
+  if (matched !== undefined || rest !== undefined || only === undefined || others.length > 1) {
+    return { kind: "unclear", why: `it has ${routes.length} http routes, where one should split all traffic` };
+  }
+  return { kind: "split", route: list(only.route).map(map), scope: "all", mirror: isMap(only.mirror) };
+}
+
+/** Conditions of both lists at a time; where both name a header it has to be the first list's and the second's, which Istio cannot say, so the second's counts. */
+function both(service: readonly Json[], chosen: readonly Json[]): Json[] {
+  if (service.length === 0) return chosen.map((match) => ({ ...match }));
+  return service.flatMap((outer) =>
+    chosen.map((inner) => {
+      const merged: Json = { ...outer };
+      for (const key of ["headers", "queryParams", "sourceLabels"]) {
+        const together = { ...map(outer[key]), ...map(inner[key]) };
+        if (Object.keys(together).length > 0) merged[key] = together;
+      }
+      return merged;
+    }),
+  );
+}
+
+function mirror({ spec }: RouteIntent, canary: Json | undefined): Json {
+  const weight = spec.analysis?.mirrorWeight;
+  return defined({ mirror: map(canary?.destination), mirrorPercentage: weight === undefined ? undefined : { value: weight } });
+}
+
+/** A browser sends all its cookies in one header. */
+function sends(cookie: string): Json {
+  const [name = "", value = ""] = [cookie.slice(0, cookie.indexOf("=")), cookie.slice(cookie.indexOf("=") + 1)];
+  return { headers: { Cookie: { regex: `.*${literal(name)}.*${literal(value)}.*` } } };
+}
+
+function literal(words: string): string {
+  return words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+
+function withCookie(destination: Json | undefined, cookie: string): Json {
+  return { ...destination, headers: { response: { add: { "Set-Cookie": cookie } } } };
+}
+
+function attributes({ analysis }: CanarySpec): string {
+  const { domain, httpOnly, partitioned, path, sameSite, secure } = analysis?.sessionAffinity ?? {};
+  const parts = [
+    domain === undefined ? "" : `Domain=${domain}`,
+    httpOnly === true ? "HttpOnly" : "",
+    partitioned === true ? "Partitioned" : "",
+    path === undefined ? "" : `Path=${path}`,
+    sameSite === undefined ? "" : `SameSite=${sameSite}`,
+    secure === true ? "Secure" : "",
+  ];
+  return parts.filter((part) => part !== "").map((part) => `; ${part}`).join("");
+}
+
+function intervalSeconds(seconds: number | undefined): number {
+  return Math.max(Math.round(seconds ?? 60), 1);
+}

@@ -1,12 +1,13 @@
 // Which metric providers and which mesh's builtin queries are there? One line each; what is not here does not exist and is never guessed.
 import { prometheus } from "./providers/prometheus.ts";
 import type { BuiltinQueries } from "./queries/builtin.ts";
+import { httpQueries } from "./queries/http.ts";
 import { istioQueries } from "./queries/istio.ts";
 import type { Provider } from "./types.ts";
 
 export const PROVIDERS: readonly Provider[] = [prometheus];
 
-const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([["istio", istioQueries]]);
+const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([["istio", istioQueries], ["kubernetes", httpQueries]]);
 
 export function providerFor(name: string): Provider | undefined {
   return PROVIDERS.find((provider) => provider.name === name);

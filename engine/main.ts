@@ -7,6 +7,7 @@ import { demo, type DemoRequest } from "../cli/demo-command.ts";
 import { sandbox } from "../cli/sandbox-command.ts";
 import { parseTarget, parseTimeout, wait } from "../cli/wait.ts";
 import { EXIT } from "../cli/verdict.ts";
+import { ROUTERS } from "../routing/registry.ts";
 import { realClock, realRandom } from "./adapters/clock.ts";
 import { createKubeApi } from "./adapters/kube.ts";
 import { createLog, LEVELS, type Level } from "./adapters/logger.ts";
@@ -78,7 +79,7 @@ program
   .addOption(option("--kubeconfig <file>", "cluster to work in (default: $KUBECONFIG, or the cluster that this runs in)"))
   .addOption(option("--api-groups <groups>", "API groups whose Canaries are worked on").argParser(groupNames).default([GROUPS.own.group]))
   .addOption(option("--metrics-server <url>", "Prometheus of the metrics that name none").argParser(url).default("http://prometheus.istio-system:9090"))
-  .addOption(option("--mesh-provider <name>", "router of the Canaries that name none").choices(["istio"]).default("istio"))
+  .addOption(option("--mesh-provider <name>", "router of the Canaries that name none").choices(ROUTERS.map(({ name }) => name)).default("istio"))
   .addOption(option("--watch-namespaces <names>", "only Canaries in these namespaces (default: all)").argParser(words).default([]))
   .addOption(option("--gateway-namespaces <names>", "namespaces of Gateways beside the watched ones").argParser(words).default([]))
   .addOption(option("--leader-elect [boolean]", "let one of several replicas lead").argParser(yes).default(true))

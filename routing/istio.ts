@@ -21,7 +21,7 @@ export const istio: Router = {
   name: "istio",
   kinds: [VIRTUAL_SERVICE.all, DESTINATION_RULE.all, GATEWAY.all],
   can: { weights: true, mirror: true, match: true, sessionAffinity: true },
-  keys: (intent) => ({ route: routeKey(intent), others: hosts(intent).map((host) => ruleKey(intent, host)) }),
+  keys: keysOf,
   reads: (intent) => gateways(intent.spec).flatMap((gateway) => gatewayKeys(gateway, intent.namespace)),
   check,
   render,
@@ -32,6 +32,10 @@ export const istio: Router = {
 function versions(plural: string, kind: string): { first: Resource; all: Resource[] } {
   const first = { group: GROUP, version: "v1", plural, kind };
   return { first, all: [first, { ...first, version: "v1beta1" }] };
+}
+
+function keysOf(intent: Names): { route: string; others: string[] } {
+  return { route: routeKey(intent), others: hosts(intent).map((host) => ruleKey(intent, host)) };
 }
 
 function routeKey({ namespace, apex }: Names): string {
@@ -75,7 +79,7 @@ function routedHosts({ apex, spec }: RouteIntent): string[] {
 // Check
 
 function check(intent: RouteIntent, found: FoundObjects): Problem[] {
-  const { route, others } = istio.keys(intent);
+  const { route, others } = keysOf(intent);
   const foreign = [route, ...others].map((key) => {
     const object = found.get(key);
     return object === undefined ? undefined : foreignController(object, intent.owner, "spec.service.name");
@@ -133,7 +137,7 @@ function gatewayKeys(gateway: string, namespace: string): string[] {
 // Render
 
 function render(intent: RouteIntent, found: FoundObjects, version: (kind: string) => string): KubeObject[] {
-  const { route, others } = istio.keys(intent);
+  const { route, others } = keysOf(intent);
   const apex = intent.spec.service?.apex;
   return [
     whole(intent, VIRTUAL_SERVICE.first, intent.apex, version, found.get(route), {
@@ -270,7 +274,7 @@ function originalOf(object: KubeObject, intent: RouteIntent): Json {
 }
 
 function restore(intent: Names & { owner: RouteIntent["owner"] }, found: FoundObjects): { restored: KubeObject[]; deleted: KubeObject[] } {
-  const { route, others } = istio.keys(intent);
+  const { route, others } = keysOf(intent);
   const restored: KubeObject[] = [];
   const deleted: KubeObject[] = [];
   for (const key of [route, ...others]) {

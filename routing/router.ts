@@ -49,8 +49,8 @@ export interface Router {
   /** The kinds it reads and writes, most preferred version first: the shell watches the first version of each that is served. */
   kinds: readonly (readonly Resource[])[];
   can: { weights: boolean; mirror: boolean; match: boolean; sessionAffinity: boolean };
-  /** Keys (see FoundObjects) of the objects that hold the weights and of those beside them. */
-  keys(intent: Pick<RouteIntent, "namespace" | "apex">): { route: string; others: string[] };
+  /** Keys (see FoundObjects) of the object that holds the weights, absent where none does, and of those beside it. */
+  keys(intent: Pick<RouteIntent, "namespace" | "apex">): { route: string | undefined; others: string[] };
   /** Keys of the objects that only `check` looks at, such as gateways. */
   reads(intent: Pick<RouteIntent, "namespace" | "spec">): string[];
   /** What of the spec this router cannot do, with paths; what only the cluster can tell (a gateway that is missing) too. */

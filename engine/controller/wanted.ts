@@ -2,6 +2,7 @@
 import type { KubeObject, Resource } from "../ports.ts";
 import { primaryLabel } from "../workload/primary.ts";
 import type { Wanted } from "./apply.ts";
+import type { Router } from "../../routing/router.ts";
 import type { Context } from "./context.ts";
 import { objectKey } from "./key.ts";
 import { keyOf } from "./observe.ts";
@@ -31,7 +32,8 @@ export function wantedOf(context: Context, drawing: Drawing): Wanted[] {
   });
   const apex = projected.apex === undefined ? [] : [entry(SERVICES, projected.apex, world.services.apex)];
   // Taking traffic off waits for nothing: a primary or a Service that cannot be written must not keep a bad version in front of users.
-  const backwards = drawing.status.route?.canaryWeight === 0 && route !== undefined && world.found.has(route) && world.services.primary !== undefined && drawing.status.phase !== "Initializing";
+  const routed = route === undefined || world.found.has(route);
+  const backwards = drawing.status.route?.canaryWeight === 0 && routed && world.services.primary !== undefined && drawing.status.phase !== "Initializing";
   return backwards ? [...routes, ...apex, ...wanted, ...target] : [...wanted, ...target, ...routes, ...apex];
 }
 
@@ -58,13 +60,21 @@ async function stillRouted(context: Context, drawing: Drawing): Promise<string |
   const { router } = world;
   if (router === undefined) return "no router to read the route with";
   const { route } = router.keys({ namespace: world.namespace, apex: settings.apex });
+  return (route === undefined ? undefined : await stillWeighted(context, drawing, router, route)) ?? stillSelected(context, drawing);
+}
+
+async function stillWeighted(context: Context, drawing: Drawing, router: Router, route: string): Promise<string | undefined> {
+  const { world, settings } = drawing;
   const resource = router.kinds.flatMap((versions) => versions.slice(0, 1)).find((kind) => objectKey(kind, world.namespace, settings.apex) === route);
   if (resource === undefined) return "no kind to read the route as";
   const live = await context.api.get({ resource: context.caches.resource(resource.kind) ?? resource, namespace: world.namespace, name: settings.apex });
   if (!live.ok) return `route not read: ${live.fault.message}`;
   context.caches.absorb(live.value);
   const reading = router.read(routeIntent(drawing), new Map([[route, live.value]]));
-  if (reading.kind !== "known" || reading.canaryWeight !== 0) return "the route still leads to the target";
+  return reading.kind === "known" && reading.canaryWeight === 0 && reading.mirror !== true ? undefined : "the route still leads to the target";
+}
+
+async function stillSelected(context: Context, { world, settings }: Drawing): Promise<string | undefined> {
   const apex = await context.api.get({ resource: SERVICES, namespace: world.namespace, name: settings.apex });
   if (!apex.ok) return `apex Service not read: ${apex.fault.message}`;
   context.caches.absorb(apex.value);

@@ -58,7 +58,7 @@ export function worldOf(context: Context, canary: KubeObject, spec: CanarySpec, 
 function routingObjects(context: Context, router: Router, namespace: string, apex: string, spec: CanarySpec): Map<string, KubeObject> {
   const found = new Map<string, KubeObject>();
   const { route, others } = router.keys({ namespace, apex });
-  for (const key of [route, ...others, ...router.reads({ namespace, spec })]) {
+  for (const key of [...(route === undefined ? [] : [route]), ...others, ...router.reads({ namespace, spec })]) {
     const [kind = "", inside = "", name = ""] = key.split("/");
     const object = context.caches.get(kind.split(".")[0] ?? "", inside, name);
     if (object !== undefined) found.set(key, object);

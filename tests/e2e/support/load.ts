@@ -17,7 +17,7 @@ const SLOW_CLIENTS = 16;
 export class Load {
   readonly counted: Counted = { ok: 0, lost: 0, versions: {}, losses: {} };
   private readonly seenAt = new Map<string, number>();
-  private readonly agent = new Agent({ keepAlive: true });
+  private agent = new Agent({ keepAlive: true });
   /** Versions in the order met, equal neighbours dropped. */
   readonly met: string[] = [];
   private cookies: Map<string, string> | undefined;
@@ -35,6 +35,14 @@ export class Load {
   static async start(host: string, pauseMs = 50, path = "/", clients = CLIENTS, headers: Record<string, string> = {}): Promise<Load> {
     const load = new Load(`http://${await serviceIp("istio-system", "istio-ingressgateway")}${path}`, host, pauseMs, headers);
     load.clients = Array.from({ length: clients }, () => load.client());
+    return load;
+  }
+
+  /** Callers inside of the cluster: each request is a connection of its own, because nothing but connections is balanced there. */
+  static async toService(namespace: string, name: string, port: number): Promise<Load> {
+    const load = new Load(`http://${await serviceIp(namespace, name)}:${port}/`, name, 50, {});
+    load.agent = new Agent({ keepAlive: false });
+    load.clients = Array.from({ length: CLIENTS }, () => load.client());
     return load;
   }
 

@@ -62,7 +62,8 @@ function lived(object: KubeObject): KubeObject {
 
 export function conforms(router: Router, samples: Samples): void {
   const specs = [samples.spec, ...samples.others];
-  const keys = router.keys(intentOf(samples.spec, 0));
+  const { route: routeKey = "", others } = router.keys(intentOf(samples.spec, 0));
+  const keys = { route: routeKey, others };
   const render = (spec: CanarySpec, weight: number, found: FoundObjects = new Map()): KubeObject[] => router.render(intentOf(spec, weight), found, version);
   const routeOf = (objects: readonly KubeObject[]): KubeObject => {
     const route = foundOf(router, objects).get(keys.route);

@@ -44,6 +44,7 @@ export interface EngineOptions {
   signal: AbortSignal;
 }
 
+const ROUTED_KINDS = [...new Set(ROUTERS.flatMap(({ kinds: all, refersTo }) => all.flat().map(({ kind }) => kind).filter((kind) => !refersTo.includes(kind))))];
 const CONFIG_MAPS: Resource = { group: "", version: "v1", plural: "configmaps", kind: "ConfigMap" };
 const SYNC_POLL_MS = 50;
 
@@ -72,7 +73,7 @@ export async function runEngine(options: EngineOptions): Promise<void> {
   const instance = `${hostname()}_${randomUUID()}`;
   const start = (leadership: Leadership): void => {
     const context: Context = {
-      api, caches, pods, leadership, clock, log, recorder, router: routerFor, http: options.http ?? createHttp(), next: options.next ?? machine, groups: options.groups,
+      api, caches, pods, leadership, clock, log, recorder, router: routerFor, routedKinds: ROUTED_KINDS, http: options.http ?? createHttp(), next: options.next ?? machine, groups: options.groups,
       options: { metricsServer: options.metricsServer, meshProvider: options.meshProvider, includeLabelPrefixes: options.includeLabelPrefixes, eventWebhook: options.eventWebhook },
     };
     controller = new Controller(context, instance);
@@ -142,7 +143,7 @@ async function kinds(options: EngineOptions, api: KubeApi): Promise<Watched[]> {
       // Where none is served yet all are looked for: nobody knows which version the mesh will have that is installed later.
       const served = await firstServed(versions, api, options);
       // Canaries refer to Gateways across namespaces.
-      const namespaces = versions[0]?.kind === "Gateway" && options.namespaces.length > 0 ? [...new Set([...options.namespaces, ...options.gatewayNamespaces])] : options.namespaces;
+      const namespaces = router.refersTo.includes(versions[0]?.kind ?? "") && options.namespaces.length > 0 ? [...new Set([...options.namespaces, ...options.gatewayNamespaces])] : options.namespaces;
       for (const resource of served === undefined ? versions : [served]) watched.push({ resource, namespaces });
     }
   }
@@ -178,9 +179,7 @@ function everyCanary(groups: ReadonlyMap<string, string>, caches: CacheSet): { g
 /** A new leader looks at everything: each Canary, and each object whose Canary may be gone. */
 function replay(controller: Controller, groups: ReadonlyMap<string, string>, caches: CacheSet): void {
   for (const { group, object } of everyCanary(groups, caches)) controller.canaryChanged(group, object, false);
-  for (const plural of ["deployments", "services", "virtualservices", "destinationrules", "controllerrevisions"]) {
-    for (const object of caches.everything(plural)) if (object.metadata.annotations?.[OWNER] !== undefined) controller.objectChanged(plural, object);
-  }
+  for (const { plural, object } of caches.everything()) if (object.metadata.annotations?.[OWNER] !== undefined) controller.objectChanged(plural, object);
 }
 
 function perNamespace(groups: ReadonlyMap<string, string>, caches: CacheSet): Map<string, number> {

@@ -20,6 +20,7 @@ const GATEWAY = versions("gateways", "Gateway");
 export const istio: Router = {
   name: "istio",
   kinds: [VIRTUAL_SERVICE.all, DESTINATION_RULE.all, GATEWAY.all],
+  refersTo: [GATEWAY.first.kind],
   can: { weights: true, mirror: true, match: true, sessionAffinity: true },
   keys: keysOf,
   reads: (intent) => gateways(intent.spec).flatMap((gateway) => gatewayKeys(gateway, intent.namespace)),

@@ -48,6 +48,8 @@ export interface Router {
   name: string;
   /** The kinds it reads and writes, most preferred version first: the shell watches the first version of each that is served. */
   kinds: readonly (readonly Resource[])[];
+  /** Kinds among them that Canaries refer to across namespaces and that are never written, such as gateways. */
+  refersTo: readonly string[];
   can: { weights: boolean; mirror: boolean; match: boolean; sessionAffinity: boolean };
   /** Keys (see FoundObjects) of the object that holds the weights, absent where none does, and of those beside it. */
   keys(intent: Pick<RouteIntent, "namespace" | "apex">): { route: string | undefined; others: string[] };

@@ -73,8 +73,10 @@ export class CacheSet implements Caches {
     return this.of(plural).flatMap((informer) => [...informer.list(namespace)]);
   }
 
-  everything(plural: string): readonly KubeObject[] {
-    return this.of(plural).flatMap((informer) => [...informer.list()]);
+  /** Every object that is not a Canary. */
+  everything(): { plural: string; object: KubeObject }[] {
+    const others = this.all().filter((informer) => informer.resource.plural !== "canaries");
+    return others.flatMap((informer) => informer.list().map((object) => ({ plural: informer.resource.plural, object })));
   }
 
   freeze(): string | undefined {

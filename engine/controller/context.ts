@@ -51,6 +51,8 @@ export interface Context {
   pods: PodWatch;
   leadership: Leadership;
   router(provider: string): Router | undefined;
+  /** Kinds that routers write. */
+  routedKinds: readonly string[];
   http: Http;
   clock: Clock;
   log: Log;

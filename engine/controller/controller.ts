@@ -1,6 +1,8 @@
 // Runs the passes: events wake keys, workers take them, and each pass names when it wants to be run again. Holds no decision about any Canary.
 import { groupOf } from "../../crds/marks.ts";
+import { parseCanary } from "../../crds/canary.ts";
 import type { Problem } from "../../crds/problem.ts";
+import type { Router } from "../../routing/router.ts";
 import type { KubeObject } from "../ports.ts";
 import { Announcer } from "./announce.ts";
 import { Asks } from "./asks.ts";
@@ -54,10 +56,15 @@ export class Controller {
   /** A Canary was added, changed or deleted. */
   canaryChanged(group: string, canary: KubeObject, deleted: boolean): void {
     const key = keyText({ group, namespace: canary.metadata.namespace ?? "", name: canary.metadata.name });
-    if (!deleted) this.triggers.watch(key, lookedAt(canary));
+    if (!deleted) this.triggers.watch(key, lookedAt(canary, this.routerOf(canary)));
     this.queue.add(key);
     // Whoever waited behind this one for the same target may be the oldest now.
     if (deleted) for (const other of this.rivals(canary)) this.queue.add(other);
+  }
+
+  private routerOf(canary: KubeObject): Router | undefined {
+    const parsed = parseCanary(canary);
+    return parsed.ok ? this.context.router(parsed.canary.spec.provider ?? this.context.options.meshProvider) : undefined;
   }
 
   objectChanged(plural: string, object: KubeObject): void {

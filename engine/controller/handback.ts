@@ -51,7 +51,7 @@ function estateOf(key: Key, context: Context): Estate | undefined {
   const { caches } = context;
   const owner = `${key.group}/${key.name}`;
   const kinds: Resource[] = [DEPLOYMENTS, SERVICES, REVISIONS];
-  for (const kind of ["VirtualService", "DestinationRule"]) {
+  for (const kind of context.routedKinds) {
     const resource = caches.resource(kind);
     if (resource !== undefined) kinds.push(resource);
   }
@@ -181,9 +181,9 @@ async function dissolve(estate: Estate, context: Context, key: Key): Promise<Pas
     const failed = restored?.kind === "restored" ? await send(context, SERVICES, object, restored.object) : await destroy(context, SERVICES, object);
     if (failed !== undefined) return failed;
   }
-  const { objects } = estate;
-  const apex = objects.filter(({ resource, object }) => !(resource === SERVICES && object.metadata.name === estate.info.apex) && resource.kind !== "VirtualService");
-  return remove({ ...estate, objects: apex }, context, key);
+  const done = new Set(restoredRoutes(estate, context).restored.map(keyOf));
+  const left = estate.objects.filter(({ resource, object }) => !(resource === SERVICES && object.metadata.name === estate.info.apex) && !done.has(keyOf(object)));
+  return remove({ ...estate, objects: left }, context, key);
 }
 
 function withoutMarks(target: KubeObject): KubeObject {

@@ -1,6 +1,8 @@
 // Which Canaries does a changed object concern? By its marks where it has them, by name where it belongs to the user.
 // A trigger says only "look at this key"; what changed is found by looking.
 import { OWNER } from "../../crds/marks.ts";
+import type { CanarySpec } from "../../crds/canary.ts";
+import type { Router } from "../../routing/router.ts";
 import type { KubeObject } from "../ports.ts";
 
 interface Names {
@@ -44,10 +46,10 @@ export class Triggers {
   }
 }
 
-/** The names of everything that a Canary's manifest speaks of, whether it exists or not. */
-export function lookedAt(canary: KubeObject): string[] {
+/** The names of everything that a Canary's manifest speaks of, whether it exists or not; `router` undefined where the manifest cannot be read or has none. */
+export function lookedAt(canary: KubeObject, router: Router | undefined): string[] {
   const namespace = canary.metadata.namespace ?? "";
-  const spec = (canary.spec ?? {}) as { targetRef?: { name?: unknown }; service?: { name?: unknown; gateways?: unknown }; analysis?: { metrics?: unknown } };
+  const spec = (canary.spec ?? {}) as { targetRef?: { name?: unknown }; service?: { name?: unknown }; analysis?: { metrics?: unknown } };
   const target = typeof spec.targetRef?.name === "string" ? spec.targetRef.name : "";
   const apex = typeof spec.service?.name === "string" ? spec.service.name : target;
   const metrics = Array.isArray(spec.analysis?.metrics) ? spec.analysis.metrics : [];
@@ -55,14 +57,18 @@ export function lookedAt(canary: KubeObject): string[] {
     const { name, namespace: inside = namespace } = metric?.templateRef ?? {};
     return typeof name === "string" && typeof inside === "string" ? [`metrictemplates/${inside}/${name}`] : [];
   });
-  const gateways = Array.isArray(spec.service?.gateways) ? spec.service.gateways.filter((gateway) => typeof gateway === "string") : [];
   return [
     `deployments/${namespace}/${target}`,
     `deployments/${namespace}/${target}-primary`,
     ...["", "-primary", "-canary"].map((suffix) => `services/${namespace}/${apex}${suffix}`),
-    `virtualservices/${namespace}/${apex}`,
-    ...["-primary", "-canary"].map((suffix) => `destinationrules/${namespace}/${apex}${suffix}`),
     ...templates,
-    ...gateways.map((gateway) => (gateway.includes("/") ? `gateways/${gateway}` : `gateways/${namespace}/${gateway}`)),
+    ...(router === undefined ? [] : routed(router, namespace, apex, canary)),
   ];
+}
+
+function routed(router: Router, namespace: string, apex: string, canary: KubeObject): string[] {
+  const { route, others } = router.keys({ namespace, apex });
+  const keys = [...(route === undefined ? [] : [route]), ...others, ...router.reads({ namespace, spec: canary.spec as CanarySpec })];
+  // From "plural.group/namespace/name".
+  return keys.map((key) => key.replace(/^([^./]+)[^/]*/, "$1"));
 }

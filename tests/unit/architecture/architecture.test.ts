@@ -30,7 +30,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   "engine/adapters": ["crds", "engine/ports", "engine/machine", "engine/controller", "analysis"],
   "engine/run": ["crds", "engine/ports", "engine/machine", "engine/workload", "engine/controller", "engine/adapters", "routing", "analysis", "alerts"],
   cli: ["crds", "engine/ports", "engine/machine", "engine/workload", "engine/controller", "engine/adapters", "engine/run", "sandbox", "sandbox/demo", "sandbox/simulation"],
-  "engine/main": ["crds", "engine/ports", "engine/adapters", "engine/run", "cli", "loadtester"],
+  "engine/main": ["crds", "engine/ports", "engine/adapters", "engine/run", "routing", "cli", "loadtester"],
   loadtester: ["engine/ports", "engine/adapters"],
   sandbox: ["crds"],
   "sandbox/demo": ["crds", "engine/ports", "engine/machine", "engine/adapters", "engine/run", "sandbox"],

@@ -7,7 +7,7 @@ import type { Provider } from "./types.ts";
 
 export const PROVIDERS: readonly Provider[] = [prometheus];
 
-const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([["istio", istioQueries], ["kubernetes", httpQueries]]);
+const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([["istio", istioQueries], ["kubernetes", httpQueries], ["gatewayapi:v1", httpQueries], ["gatewayapi:v1beta1", httpQueries]]);
 
 export function providerFor(name: string): Provider | undefined {
   return PROVIDERS.find((provider) => provider.name === name);

@@ -140,6 +140,8 @@ async function kinds(options: EngineOptions, api: KubeApi): Promise<Watched[]> {
   watched.push({ resource: DEPLOYMENTS }, { resource: SERVICES }, { resource: REVISIONS, labelSelector: CANARY_LABEL });
   for (const router of ROUTERS) {
     for (const versions of router.kinds) {
+      // Routers share kinds.
+      if (watched.some(({ resource }) => versions.some((version) => version.group === resource.group && version.plural === resource.plural))) continue;
       // Where none is served yet all are looked for: nobody knows which version the mesh will have that is installed later.
       const served = await firstServed(versions, api, options);
       // Canaries refer to Gateways across namespaces.

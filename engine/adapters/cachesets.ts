@@ -110,7 +110,7 @@ export class CacheSet implements Caches {
   }
 
   private of(plural: string): Informer[] {
-    const all = [...this.informers].filter(([key]) => key.split(".")[0] === plural).map(([, informers]) => informers);
+    const all = [...this.informers].filter(([key]) => (plural.includes(".") ? key.startsWith(`${plural}/`) : key.split(".")[0] === plural)).map(([, informers]) => informers);
     return all.find((informers) => informers.some((informer) => !informer.missing)) ?? all[0] ?? [];
   }
 

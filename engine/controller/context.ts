@@ -4,7 +4,7 @@ import type { Clock, Http, KubeApi, KubeObject, Log, Resource } from "../ports.t
 import type { Router } from "../../routing/router.ts";
 import type { Recorder } from "./recorder.ts";
 
-/** What the informers hold. `plural` is enough of a name, except for the kinds that both API groups of Canaries have. */
+/** What the informers hold, by plural ("deployments"), or plural and group where several groups have it ("gateways.networking.istio.io"). */
 export interface Caches {
   canaries(group: string): { get(namespace: string, name: string): KubeObject | undefined; list(): readonly KubeObject[] };
   /** A MetricTemplate or AlertProvider of the Canary's own group, or of the other one where that is served as well. */

@@ -60,7 +60,7 @@ function routingObjects(context: Context, router: Router, namespace: string, ape
   const { route, others } = router.keys({ namespace, apex });
   for (const key of [...(route === undefined ? [] : [route]), ...others, ...router.reads({ namespace, spec })]) {
     const [kind = "", inside = "", name = ""] = key.split("/");
-    const object = context.caches.get(kind.split(".")[0] ?? "", inside, name);
+    const object = context.caches.get(kind, inside, name);
     if (object !== undefined) found.set(key, object);
   }
   return found;

@@ -69,6 +69,10 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 - apiGroups: [networking.istio.io]
   resources: [virtualservices, destinationrules]
   verbs: [get, list, watch, create, patch, delete]
+# Or they are HTTPRoutes.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [get, list, watch, create, patch, delete]
 {{- if .Values.configTracking.secrets }}
 # Asked for by configTracking.secrets: credentials of MetricTemplates are in Secrets.
 - apiGroups: [""]
@@ -79,7 +83,7 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 
 {{- define "kurator-rollout.gatewayRules" -}}
 # A Canary that names a Gateway which does not exist is refused; Gateways are only read.
-- apiGroups: [networking.istio.io]
+- apiGroups: [networking.istio.io, gateway.networking.k8s.io]
   resources: [gateways]
   verbs: [get, list, watch]
 {{- end -}}

@@ -2,12 +2,13 @@
 import { describe, expect, test } from "@jest/globals";
 import { ROUTERS, routerFor } from "../../../routing/registry.ts";
 import { conforms, type Samples } from "./conformance.ts";
+import { gatewaySamples } from "./gateway.samples.ts";
 import { istioSamples } from "./istio.samples.ts";
 
-const SAMPLES: Record<string, Samples> = { istio: istioSamples };
+const SAMPLES: Record<string, Samples> = { istio: istioSamples, "gatewayapi:v1": gatewaySamples, "gatewayapi:v1beta1": gatewaySamples };
 
 describe("routerFor", () => {
-  test.each(["istio", "kubernetes"])("knows %s", (name) => {
+  test.each(["istio", "gatewayapi:v1", "gatewayapi:v1beta1", "kubernetes"])("knows %s", (name) => {
     expect(routerFor(name)?.name).toBe(name);
   });
 

@@ -43,7 +43,7 @@ export const templateStatusSchema = z.object({ conditions: z.array(condition).op
 
 export const alertProviderSpecSchema = z
   .object({
-    type: z.enum(["slack", "msteams", "discord", "rocket", "gchat"]),
+    type: z.enum(["slack", "msteams", "discord", "rocket", "gchat", "webhook"]),
     channel: z.string().optional(),
     username: z.string().optional(),
     address: z.string().optional().describe("Address of the webhook; or put it into a Secret"),

@@ -134,6 +134,7 @@ async function kinds(options: EngineOptions, api: KubeApi): Promise<Watched[]> {
     { resource: { group, version, plural: "canaries", kind: "Canary" } },
     // Canaries refer to templates across namespaces; where only some namespaces are watched, to those in these.
     { resource: { group, version, plural: "metrictemplates", kind: "MetricTemplate" } },
+    { resource: { group, version, plural: "alertproviders", kind: "AlertProvider" } },
   ]);
   // Whoever may write this one ConfigMap may stop every rollout of the cluster, and nothing else.
   if (options.lease !== undefined) watched.push({ resource: CONFIG_MAPS, namespaces: [options.lease.namespace], fieldSelector: `metadata.name=${options.lease.name}-freeze` });

@@ -4,6 +4,7 @@ import { parseCanary } from "../../crds/canary.ts";
 import type { Problem } from "../../crds/problem.ts";
 import type { Router } from "../../routing/router.ts";
 import type { KubeObject } from "../ports.ts";
+import { alertPlace } from "./alertplace.ts";
 import { Announcer } from "./announce.ts";
 import { Asks } from "./asks.ts";
 import type { Context } from "./context.ts";
@@ -41,7 +42,7 @@ export class Controller {
   ) {
     this.queue = new WorkQueue(context.clock);
     const asks = new Asks((key, ask, signal) => inquire(key, ask, context, signal), (key) => this.queue.add(key), context.log, context.clock);
-    const places = [kubernetesEvents(context.api, context.log, instance), eventHooks(context.http, context.options.eventWebhook)];
+    const places = [kubernetesEvents(context.api, context.log, instance), eventHooks(context.http, context.options.eventWebhook), alertPlace(context)];
     this.memory = new Memory(new Announcer(places, context.clock, context.log, (canary) => this.queue.add(keyOfCanary(canary))), asks, new Drift());
   }
 

@@ -5,19 +5,19 @@ import { hookOutcome, hookRequest, retryDelayMs, type HookPayload } from "../../
 import { combine, judge } from "../../analysis/judge.ts";
 import { planMetrics } from "../../analysis/plan.ts";
 import { providerFor } from "../../analysis/registry.ts";
-import type { Credentials, PlannedMetric, Reading } from "../../analysis/types.ts";
+import type { PlannedMetric, Reading } from "../../analysis/types.ts";
 import type { Canary, CanaryWebhook } from "../../crds/canary.ts";
 import { parseCanary } from "../../crds/canary.ts";
 import { parseDuration } from "../../crds/durations.ts";
 import type { Measurement, Verdict } from "../../crds/status.ts";
 import { settingsOf } from "../machine/settings.ts";
 import type { Answer, Ask } from "../machine/types.ts";
-import type { Clock, Resource } from "../ports.ts";
+import type { Clock } from "../ports.ts";
 import type { Context } from "./context.ts";
 import { parseKey } from "./key.ts";
 import { pause } from "./pause.ts";
+import { readSecret } from "./secrets.ts";
 
-const SECRETS: Resource = { group: "", version: "v1", plural: "secrets", kind: "Secret" };
 const METRIC_TIMEOUT_MS = 5_000;
 const METRIC_BYTES_MAX = 1_000_000;
 const HOOK_TIMEOUT_MS = 10_000;
@@ -76,20 +76,12 @@ function worst(measurements: readonly Measurement[], verdict: Verdict): string {
 async function read(metric: PlannedMetric, context: Context, signal: AbortSignal): Promise<Reading> {
   const provider = providerFor(metric.provider);
   if (provider === undefined) return { kind: "error", why: `there is no metric provider "${metric.provider}"` };
-  const credentials = metric.secret === undefined ? { ok: true as const, value: undefined } : await secret(metric.secret, context);
+  const credentials = metric.secret === undefined ? { ok: true as const, value: undefined } : await readSecret(context.api, metric.secret.namespace, metric.secret.name);
   if (!credentials.ok) return { kind: "error", why: credentials.why };
   const planned = provider.request(metric, credentials.value);
   if (!planned.ok) return { kind: "error", why: planned.why };
   const response = await context.http({ ...planned.request, insecureSkipVerify: metric.insecureSkipVerify, timeoutMs: METRIC_TIMEOUT_MS, maxBytes: METRIC_BYTES_MAX, signal });
   return response.ok ? provider.read(response.value) : { kind: "error", why: response.fault.message };
-}
-
-/** Read when it is needed and kept nowhere. */
-async function secret({ namespace, name }: { namespace: string; name: string }, { api }: Context): Promise<{ ok: true; value: Credentials } | { ok: false; why: string }> {
-  const found = await api.get({ resource: SECRETS, namespace, name });
-  if (!found.ok) return { ok: false, why: `Secret ${namespace}/${name} cannot be read: ${found.fault.class === "not-found" ? "it does not exist" : found.fault.message}` };
-  const data = Object.entries((found.value.data ?? {}) as Record<string, string>);
-  return { ok: true, value: Object.fromEntries(data.map(([key, value]) => [key, Buffer.from(value, "base64").toString("utf8")])) };
 }
 
 /** In list order; the first that does not open ends the list. */

@@ -98,7 +98,6 @@ function unsupported({ apiVersion, spec }: Canary): Problem[] {
   const found: [string, boolean, string][] = [
     ["spec.targetRef.kind", spec.targetRef.kind !== "Deployment", "only Deployments are rolled out"],
     ["spec.autoscalerRef", spec.autoscalerRef !== undefined, "autoscalers are not copied yet; remove it and scale the primary yourself"],
-    ["spec.analysis.alerts", (spec.analysis?.alerts?.length ?? 0) > 0, "alerts are not sent yet; watch the events"],
   ];
   const problems: Problem[] = found.filter(([, present]) => present).map(([path, , message]) => ({ reason: "Unsupported", path, message }));
   const steps = spec.analysis?.stepWeight ?? spec.analysis?.stepWeights?.length ?? spec.analysis?.iterations ?? 0;

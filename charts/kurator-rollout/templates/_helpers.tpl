@@ -40,7 +40,7 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 {{- define "kurator-rollout.rules" -}}
 # Canaries and the templates that they refer to are read, and the status alone is written: the manifest belongs to its user.
 - apiGroups: [rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }}, flagger.app{{ end }}]
-  resources: [canaries, metrictemplates]
+  resources: [canaries, metrictemplates, alertproviders]
   verbs: [get, list, watch]
 - apiGroups: [rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }}, flagger.app{{ end }}]
   resources: [canaries/status]

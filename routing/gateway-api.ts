@@ -62,8 +62,15 @@ function check(intent: RouteIntent, found: FoundObjects): Problem[] {
   // The rules of a route that is the user's own are the user's own.
   if (theirs) return [...problems, ...unledRoute(intent, route)];
   if (gatewayRefs(spec).length === 0) problems.push({ reason: "InvalidSpec", path: "spec.service.gatewayRefs", message: "names no Gateway, so no traffic would ever come. Add one, or make an HTTPRoute of the app's name." });
-  problems.push(...missingGateways(intent, found), ...unmatchable(spec));
+  problems.push(...missingGateways(intent, found), ...unmatchable(spec), ...othersWords(intent));
   return problems;
+}
+
+/** Words that only Istio understands. Manifests of Flagger's carry them about, and Flagger leaves them out; ours have no reason to. */
+function othersWords({ spec, owner }: RouteIntent): Problem[] {
+  if (owner.apiVersion.startsWith("flagger.app/")) return [];
+  const given = (["gateways", "retries", "trafficPolicy", "delegation"] as const).filter((word) => spec.service?.[word] !== undefined);
+  return given.map((word) => ({ reason: "Unsupported", path: `spec.service.${word}`, message: `Only the provider istio knows ${word}. Remove it.` }));
 }
 
 /** A route of the app's name that leads elsewhere would stay as it is, and no weight would do anything. */

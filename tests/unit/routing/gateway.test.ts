@@ -28,6 +28,8 @@ describe("check", () => {
     ["spec.service.match[0].authority", { match: [{ authority: { exact: "a" } }] }, {}],
     ["spec.service.match[0].headers.a", { match: [{ headers: { a: { prefix: "b" } } }] }, {}],
     ["spec.analysis.match[0].sourceLabels", {}, { iterations: 2, match: [{ sourceLabels: { a: "b" } }] }],
+    ["spec.service.retries", { retries: { attempts: 2 } }, {}],
+    ["spec.service.gateways", { gateways: ["public"] }, {}],
     ["spec.service.corsPolicy", { corsPolicy: { allowOrigin: ["*"] } }, {}],
   ])("refuses %s", (path, service, analysis) => {
     expect(router.check(intentOf(gatewaySpec(service, analysis), 0), foundOf(router, [gateway]))).toMatchObject([{ reason: "Unsupported", path }]);

@@ -89,6 +89,7 @@ function ended(outcome: RunOutcome, revision: string, reason: string | undefined
       return { code: EXIT.promoted, text: `promoted: revision ${revision}${why}` };
     case "RolledBack":
     case "PromotionBlocked":
+    case "Undone":
       return { code: EXIT.rolledBack, text: `rolled back: revision ${revision}${why}` };
     case "Inconclusive":
       return { code: EXIT.inconclusive, text: `inconclusive: revision ${revision}${why}` };

@@ -4,7 +4,7 @@ import { MARKS } from "./marks.ts";
 /** Annotation on a Canary: `VERB run=ID [weight=N] [by=WHO] [reason=everything to the end]`. */
 export const ACTION = `${MARKS}action`;
 
-export const VERBS = ["approve", "promote", "abort", "pause", "resume", "retry", "set-weight"] as const;
+export const VERBS = ["approve", "promote", "abort", "pause", "resume", "retry", "rollback", "set-weight"] as const;
 export type Verb = (typeof VERBS)[number];
 
 export interface Action {

@@ -40,7 +40,7 @@ const measurement = z.object({
   message: z.string().optional(),
 });
 
-const outcome = z.enum(["Promoted", "RolledBack", "Inconclusive", "PromotionBlocked", "Superseded", "Withdrawn"]);
+const outcome = z.enum(["Promoted", "RolledBack", "Inconclusive", "PromotionBlocked", "Superseded", "Withdrawn", "Undone"]);
 
 /** How a run reaches users: by weight, all of the users that match, or all at once after a rehearsal. */
 export const STRATEGIES = ["canary", "ab-testing", "blue-green"] as const;
@@ -54,6 +54,7 @@ export const canaryStatusSchema = z.object({
   iterations: z.int().optional(),
   lastAppliedSpec: z.string().optional().describe("Revision of the target that the last run was about"),
   lastPromotedSpec: z.string().optional().describe("Revision that was promoted last"),
+  previousPromotedSpec: z.string().optional().describe("Revision that was promoted before that one, to which the action rollback returns"),
   lastTransitionTime: instant.optional(),
   trackedConfigs: z.record(z.string(), z.string()).optional(),
   sessionAffinityCookie: z.string().optional(),

@@ -12,7 +12,7 @@ import { REVISIONS } from "./wanted.ts";
 export async function prune(context: Context, { metadata, apiVersion }: Canary, status: CanaryStatus, target: string): Promise<string | undefined> {
   if (status.target?.scale !== "Zero" || status.run === undefined) return undefined;
   const owner = `${groupOf(apiVersion)}/${metadata.name}`;
-  const needed = [status.primary?.revision, status.run.revision, status.lastPromotedSpec, status.lastAppliedSpec, status.target.revision, ...(status.history ?? []).map(({ revision }) => revision)];
+  const needed = [status.primary?.revision, status.run.revision, status.lastPromotedSpec, status.lastAppliedSpec, status.previousPromotedSpec, status.target.revision, ...(status.history ?? []).map(({ revision }) => revision)];
   const names = new Set(needed.map((hash) => revisionName(target, hash ?? "")));
   const stale = context.caches.list("controllerrevisions", metadata.namespace ?? "").find((object) => object.metadata.annotations?.[OWNER] === owner && !names.has(object.metadata.name));
   if (stale === undefined || !context.leadership.mayWrite()) return undefined;

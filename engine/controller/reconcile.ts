@@ -59,7 +59,7 @@ export function draw(context: Context, canary: Canary): Drawing {
   const settings = settingsOf(group, canary.spec, context.router(provider)?.can);
   const status = canary.status ?? {};
   const target = context.caches.get("deployments", canary.metadata.namespace ?? "", settings.target);
-  const hashes = [status.primary?.revision, status.run?.revision, status.lastPromotedSpec, ...(target === undefined ? [] : [status.target?.revision])];
+  const hashes = [status.primary?.revision, status.run?.revision, status.lastPromotedSpec, status.previousPromotedSpec, ...(target === undefined ? [] : [status.target?.revision])];
   return {
     canary,
     status,

@@ -6,7 +6,7 @@ import { waitingRun, startNow } from "./phases/idle.ts";
 import { promote } from "./phases/promoting.ts";
 import { rollBack } from "./phases/rollback.ts";
 import { unsafe } from "./safety.ts";
-import { iso, move, named, normal, warning } from "./moves.ts";
+import { endRun, iso, move, named, normal, warning } from "./moves.ts";
 import type { Move, Situation } from "./types.ts";
 
 export const ACTIONS_MAX = 10;
@@ -48,6 +48,7 @@ function execute(at: Situation, action: Action): Outcome {
   const current = waiting ?? status.run?.id;
   if (current !== action.run) return current === undefined ? "there is no run" : `run ${action.run} is not the current one, which is ${current}`;
   if (action.verb === "retry") return retry(at);
+  if (action.verb === "rollback") return undone(at, action);
   if (waiting !== undefined) return inWaiting(at, action);
   if (status.phase !== "Progressing" && status.phase !== "WaitingPromotion") return `nothing to ${action.verb}: the run is ${status.phase}`;
   return status.run === undefined ? "there is no run" : inRun(at, action, status.run);
@@ -101,6 +102,23 @@ function setWeight(at: Situation, { weight = 0 }: Action, run: Run): Outcome {
   if (seen.target === undefined || !seen.target.readiness.ready) return "the target is not ready";
   if (run.step === 0) return "the run has no weight yet";
   return advanceTo(at, run, seen.target, { canaryWeight: weight, matched: settings.matched, mirror: false, iterations: 0 });
+}
+
+/** Back to the revision that was promoted before, at once and without an analysis: it was analysed when its turn was. */
+function undone(at: Situation, { by, reason }: Action): Outcome {
+  const { status, seen, settings } = at;
+  const run = status.run;
+  if (status.phase !== "Succeeded" || run?.outcome !== "Promoted") return `only a run that was promoted is undone, and this one is ${status.phase}; abort ends one that is under way`;
+  const before = status.previousPromotedSpec;
+  if (before === undefined || !seen.stored.has(before)) return "the revision before it is not stored any more";
+  const images = status.history?.find((past) => past.revision === before)?.images ?? [];
+  const words = `${by === undefined ? "" : ` by ${by}`}${reason === undefined ? "" : `: ${reason}`}`;
+  return move(
+    at,
+    { phase: "Failed", canaryWeight: 0, primary: { revision: before, images }, lastPromotedSpec: before, lastAppliedSpec: run.revision, previousPromotedSpec: undefined, ...endRun(at, "Undone", "RollbackAction") },
+    `back to revision ${before}`,
+    warning("RollingBack", `Rolling back ${named(at, at.canary.metadata.name)}: ${named(at, settings.primary)} returns to revision ${before}${words}`),
+  );
 }
 
 /** The same revision again, from the beginning. */

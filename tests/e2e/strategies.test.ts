@@ -151,6 +151,17 @@ test("retry runs the aborted revision again, judged by a MetricTemplate", async 
   expect(load.counted.losses).toEqual({});
 });
 
+test("rollback after the promotion returns the primary to the revision before, at once", async () => {
+  const { previousPromotedSpec, run } = await statusOf(NS);
+  await act("rollback run=THIS by=ann reason=orders fail");
+  const status = await phase(NS, "Failed");
+  expect(status).toMatchObject({ lastPromotedSpec: previousPromotedSpec, run: { id: run?.id, outcome: "Undone" } });
+  await kubectl("-n", NS, "rollout", "status", "deployment/backend-primary", "--timeout=60s");
+  const primary = JSON.parse(await kubectl("-n", NS, "get", "deployment", "backend-primary", "-o", "json")) as { spec: { template: { spec: { containers: { image: string }[] } } } };
+  expect(primary.spec.template.spec.containers[0]?.image).toMatch(/:6\.0\.3$/);
+  expect(load.counted.losses).toEqual({});
+});
+
 test("a freeze holds every rollout, and its end lets them go on", async () => {
   await kubectl("-n", NS, "create", "configmap", `${LEASE}-freeze`, "--from-literal=reason=incident 7");
   const released = await next();

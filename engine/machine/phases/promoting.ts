@@ -92,6 +92,7 @@ export function finalising(at: Situation): Move {
       canaryWeight: 0,
       iterations: 0,
       lastPromotedSpec: run.revision,
+      ...(status.lastPromotedSpec === run.revision ? {} : { previousPromotedSpec: status.lastPromotedSpec }),
       lastAppliedSpec: run.revision,
       ...endRun(at, "Promoted", settings.skipAnalysis ? "AnalysisSkipped" : "AnalysisPassed"),
       ...(target === undefined ? {} : { target: { ...target, scale: "Zero" as const, paused: false, replicas: replicasOf(seen.target, target.replicas) } }),

@@ -10,6 +10,7 @@ export const FULL_STATUS: CanaryStatus = {
   iterations: -1,
   lastAppliedSpec: "7c9f",
   lastPromotedSpec: "5b1d",
+  previousPromotedSpec: "4a0c",
   lastTransitionTime: at,
   trackedConfigs: { "configmap/settings": "0f0e0d0c0b0a0908", "secret/token": "0102030405060708" },
   sessionAffinityCookie: "cookie=a",

@@ -166,6 +166,36 @@ describe("when the run is over", () => {
     expect(world.status.history?.map(({ outcome }) => outcome)).toEqual(["Promoted", "RolledBack"]);
   });
 
+  test("rollback returns to the revision before at once, without a check, and starts nothing by itself", () => {
+    const world = initialized();
+    world.push("v2");
+    world.run();
+    const asked: string[] = [];
+    world.answer = (ask) => (asked.push(ask.kind), pass);
+    ask(world, "rollback run=THIS by=ann reason=orders fail");
+    world.run();
+    expect(world.primary?.revision).toBe("v1");
+    expect(asked).toEqual([]);
+    expect(world.status).toMatchObject({ phase: "Failed", lastPromotedSpec: "v1", lastAppliedSpec: "v2", run: { outcome: "Undone", reason: "RollbackAction" }, route: { canaryWeight: 0 } });
+    world.push("v3");
+    world.run();
+    expect(world.status).toMatchObject({ phase: "Succeeded", lastPromotedSpec: "v3", previousPromotedSpec: "v1" });
+  });
+
+  test("rollback of a run that is under way is refused, and so is one with nothing before it", () => {
+    const world = initialized();
+    world.push("v2");
+    world.at(200, () => ask(world, "rollback run=THIS")).run(250);
+    expect(world.status.actions?.[0]).toMatchObject({ result: "Refused", message: /under way/ });
+    world.run();
+    ask(world, "rollback run=THIS by=ann");
+    world.run();
+    world.at(world.nowMs, () => undefined);
+    ask(world, "rollback run=THIS by=bob");
+    world.run();
+    expect(world.status.actions?.[0]).toMatchObject({ by: "bob", result: "Refused" });
+  });
+
   test("everything else is refused with the phase", () => {
     const world = initialized();
     world.push("v2");

@@ -1,12 +1,11 @@
 // Which HTTP routes make up what users get? One weighted route, or several where some users are chosen, kept or let go. Every route beside the
 // weighted one carries a name, by which it is recognised when it is read.
-import type { CanarySpec } from "../crds/canary.ts";
 import { defined, isMap, list, map, text, type Json } from "../crds/json.ts";
+import { sendsCookie, setCookies } from "./cookies.ts";
 import type { RouteIntent } from "./router.ts";
 
 export const NAMES = { matched: "canary-matched", rest: "canary-rest", stickyCanary: "canary-sticky", stickyPrimary: "primary-sticky", expired: "sticky-expired" } as const;
 const OWN_NAMES: ReadonlySet<string> = new Set(Object.values(NAMES));
-const DAY_SECONDS = 86_400;
 
 /**
  * @param base everything of a route but its match and where it leads
@@ -25,20 +24,17 @@ export function httpRoutes(intent: RouteIntent, base: Json, split: Json[]): Json
   }
   const mirrored = intent.mirror === true ? mirror(intent, split[1]) : {};
   if (affinity === undefined) return [plain(service, split, mirrored)];
-  const sticky = (name: string, cookie: string, route: Json[]): Json => ({ name, ...plain(both(service, [sends(cookie)]), route) });
-  if (affinity.canary === undefined) {
-    const forgotten = affinity.expired === undefined ? [] : [sticky(NAMES.expired, affinity.expired, split.map((destination) => withCookie(destination, `${affinity.expired ?? ""}; Max-Age=-1${attributes(spec)}`)))];
+  const sticky = (name: string, cookie: string, route: Json[]): Json => ({ name, ...plain(both(service, [{ headers: { Cookie: { regex: sendsCookie(cookie) } } }]), route) });
+  const { canary, primary, expired } = affinity;
+  const told = setCookies(spec, affinity);
+  if (canary === undefined) {
+    const forgotten = expired === undefined ? [] : [sticky(NAMES.expired, expired, split.map((destination) => withCookie(destination, told.expired)))];
     return [...forgotten, plain(service, split, mirrored)];
   }
-  const { canary, primary } = affinity;
-  const given = [
-    primary === undefined ? split[0] : withCookie(split[0], `${primary}; Max-Age=${intervalSeconds(affinity.primarySeconds)}${attributes(spec)}`),
-    withCookie(split[1], `${canary}; Max-Age=${spec.analysis?.sessionAffinity?.maxAge ?? DAY_SECONDS}${attributes(spec)}`),
-  ].map(map);
   return [
     sticky(NAMES.stickyCanary, canary, only(1)),
     ...(primary === undefined ? [] : [sticky(NAMES.stickyPrimary, primary, only(0))]),
-    plain(service, given, mirrored),
+    plain(service, [withCookie(split[0], told.primary), withCookie(split[1], told.canary)], mirrored),
   ];
 }
 
@@ -78,33 +74,6 @@ function mirror({ spec }: RouteIntent, canary: Json | undefined): Json {
   return defined({ mirror: map(canary?.destination), mirrorPercentage: weight === undefined ? undefined : { value: weight } });
 }
 
-/** A browser sends all its cookies in one header. */
-function sends(cookie: string): Json {
-  const [name = "", value = ""] = [cookie.slice(0, cookie.indexOf("=")), cookie.slice(cookie.indexOf("=") + 1)];
-  return { headers: { Cookie: { regex: `.*${literal(name)}.*${literal(value)}.*` } } };
-}
-
-function literal(words: string): string {
-  return words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-}
-
-function withCookie(destination: Json | undefined, cookie: string): Json {
-  return { ...destination, headers: { response: { add: { "Set-Cookie": cookie } } } };
-}
-
-function attributes({ analysis }: CanarySpec): string {
-  const { domain, httpOnly, partitioned, path, sameSite, secure } = analysis?.sessionAffinity ?? {};
-  const parts = [
-    domain === undefined ? "" : `Domain=${domain}`,
-    httpOnly === true ? "HttpOnly" : "",
-    partitioned === true ? "Partitioned" : "",
-    path === undefined ? "" : `Path=${path}`,
-    sameSite === undefined ? "" : `SameSite=${sameSite}`,
-    secure === true ? "Secure" : "",
-  ];
-  return parts.filter((part) => part !== "").map((part) => `; ${part}`).join("");
-}
-
-function intervalSeconds(seconds: number | undefined): number {
-  return Math.max(Math.round(seconds ?? 60), 1);
+function withCookie(destination: Json | undefined, cookie: string | undefined): Json {
+  return { ...destination, ...(cookie === undefined ? {} : { headers: { response: { add: { "Set-Cookie": cookie } } } }) };
 }

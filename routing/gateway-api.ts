@@ -1,11 +1,13 @@
 // How does a gateway of the Gateway API split traffic? By one HTTPRoute whose rules lead to primary and canary with weights. One that the user made is kept
 // as it is but for the backends of the rules that lead to the app.
+import { isDeepStrictEqual } from "node:util";
 import type { CanarySpec } from "../crds/canary.ts";
-import { defined, isMap, list, map, text, type Json } from "../crds/json.ts";
-import { foreignController, markedAnnotations, originalSpec, originOf, unmarked } from "../crds/marks.ts";
+import { defined, list, map, text, type Json } from "../crds/json.ts";
+import { foreignController, groupOf, markedAnnotations, originalSpec, originOf, unmarked } from "../crds/marks.ts";
 import type { Problem } from "../crds/problem.ts";
 import type { KubeObject, Resource } from "../engine/ports.ts";
-import { filtersOf, matchesOf, unmatchable } from "./gateway-rules.ts";
+import { filtersOf, matchesOf, unsayableChoice, unsayableService } from "./gateway-rules.ts";
+import { appRefs, backends, expanded, groupsOf, hasOwnHeaders, leadsTo, otherRefs, replaced } from "./gateway-split.ts";
 import { keyOf, type FoundObjects, type RouteIntent, type Router, type RouteReading } from "./router.ts";
 
 const GROUP = "gateway.networking.k8s.io";
@@ -21,7 +23,7 @@ function gatewayApi(name: string): Router {
     name,
     kinds: [versions(HTTP_ROUTE), versions(GATEWAY)],
     refersTo: [GATEWAY.kind],
-    can: { weights: true, mirror: true, match: true, sessionAffinity: false },
+    can: { weights: true, mirror: true, match: true, sessionAffinity: true },
     keys: (intent) => ({ route: routeKey(intent), others: [] }),
     reads: ({ namespace, spec }) => gatewayRefs(spec).map((ref) => keyOf(GATEWAY, text(ref.namespace) ?? namespace, text(ref.name) ?? "")),
     check,
@@ -43,41 +45,58 @@ function gatewayRefs(spec: CanarySpec): Json[] {
   return list(spec.service?.gatewayRefs).map((ref) => ({ group: GROUP, kind: GATEWAY.kind, ...defined(map(ref)) }));
 }
 
-function backends({ apex }: Pick<Names, "apex">): [string, string] {
-  return [`${apex}-primary`, `${apex}-canary`];
-}
-
 // Check
 
 function check(intent: RouteIntent, found: FoundObjects): Problem[] {
   const { spec, owner } = intent;
   const route = found.get(routeKey(intent));
-  const theirs = route !== undefined && (originOf(route, owner.uid) ?? "adopted") === "adopted";
-  const problems: Problem[] = [];
   const foreign = route === undefined ? undefined : foreignController(route, owner, "spec.service.name");
-  if (foreign !== undefined) problems.push(foreign);
-  if (spec.analysis?.sessionAffinity !== undefined) {
-    problems.push({ reason: "Unsupported", path: "spec.analysis.sessionAffinity", message: "Session affinity is not done by this router. Remove it, or use the provider istio." });
-  }
+  const problems = [...(foreign === undefined ? [] : [foreign]), ...unsayableChoice(spec), ...portions(intent)];
   // The rules of a route that is the user's own are the user's own.
-  if (theirs) return [...problems, ...unledRoute(intent, route)];
-  if (gatewayRefs(spec).length === 0) problems.push({ reason: "InvalidSpec", path: "spec.service.gatewayRefs", message: "names no Gateway, so no traffic would ever come. Add one, or make an HTTPRoute of the app's name." });
-  problems.push(...missingGateways(intent, found), ...unmatchable(spec), ...othersWords(intent));
-  return problems;
+  if (route !== undefined && (originOf(route, owner.uid) ?? "adopted") === "adopted") return [...problems, ...unsplittable(intent, route)];
+  const path = "spec.service.gatewayRefs";
+  const message = `Without a Gateway no traffic would ever come. Name one in ${path}, or make an HTTPRoute ${intent.apex} of your own that leads to Service ${intent.apex}.`;
+  if (gatewayRefs(spec).length === 0) problems.push({ reason: "InvalidSpec", path, message });
+  return [...problems, ...missingGateways(intent, found), ...unsayableService(spec), ...othersWords(intent)];
 }
 
 /** Words that only Istio understands. Manifests of Flagger's carry them about, and Flagger leaves them out; ours have no reason to. */
 function othersWords({ spec, owner }: RouteIntent): Problem[] {
-  if (owner.apiVersion.startsWith("flagger.app/")) return [];
+  if (isFlaggers(owner)) return [];
   const given = (["gateways", "retries", "trafficPolicy", "delegation"] as const).filter((word) => spec.service?.[word] !== undefined);
   return given.map((word) => ({ reason: "Unsupported", path: `spec.service.${word}`, message: `Only the provider istio knows ${word}. Remove it.` }));
 }
 
-/** A route of the app's name that leads elsewhere would stay as it is, and no weight would do anything. */
-function unledRoute(intent: Names, route: KubeObject): Problem[] {
-  if (list(map(route.spec).rules).some((rule) => leads(map(rule), intent))) return [];
-  const message = `HTTPRoute ${intent.namespace}/${intent.apex} exists and none of its rules leads to Service ${intent.apex}. Let one lead there, or rename the route.`;
-  return [{ reason: "NameTaken", path: "spec.service.name", message }];
+function isFlaggers(owner: RouteIntent["owner"]): boolean {
+  return groupOf(owner.apiVersion) === "flagger.app";
+}
+
+/** Not every version has portions of a mirror, and one that has not forgets them silently. Flagger leaves them out, so its manifests are taken as they are. */
+function portions({ spec, owner }: RouteIntent): Problem[] {
+  const { mirror, mirrorWeight = 100 } = spec.analysis ?? {};
+  if (mirror !== true || mirrorWeight === 100 || isFlaggers(owner)) return [];
+  return [{ reason: "Unsupported", path: "spec.analysis.mirrorWeight", message: "This router mirrors every request or none. Remove mirrorWeight, or use the provider istio." }];
+}
+
+/** What keeps a route of the user's own from being led by weights. */
+function unsplittable(intent: RouteIntent, route: KubeObject): Problem[] {
+  const where = `HTTPRoute ${intent.namespace}/${intent.apex}`;
+  const leading = list(map(route.spec).rules).map(map).filter((rule) => leadsTo(rule, intent) !== undefined);
+  // It would stay as it is, and no weight would do anything.
+  if (leading.length === 0) {
+    return [{ reason: "NameTaken", path: "spec.service.name", message: `${where} exists and none of its rules leads to Service ${intent.apex}. Let one lead there, or rename the route.` }];
+  }
+  const problems: Problem[] = [];
+  const shared = leading.flatMap((rule) => otherRefs(rule, intent)).find((ref) => ref.weight !== 0);
+  if (shared !== undefined) {
+    const message = `A rule of ${where} leads to Service ${intent.apex} and to ${text(shared.name) ?? ""} as well, and percents of a part cannot be kept. Give each a rule of its own, or the other one the weight 0.`;
+    problems.push({ reason: "Unsupported", path: "spec.service.name", message });
+  }
+  if (intent.spec.analysis?.sessionAffinity !== undefined && leading.some((rule) => hasOwnHeaders(rule, intent))) {
+    const message = `A backend of ${where} has a ResponseHeaderModifier of its own, where the cookies would have to go. Move it to the rule, or remove sessionAffinity.`;
+    problems.push({ reason: "Unsupported", path: "spec.analysis.sessionAffinity", message });
+  }
+  return problems;
 }
 
 function missingGateways({ namespace, spec }: RouteIntent, found: FoundObjects): Problem[] {
@@ -108,69 +127,30 @@ function render(intent: RouteIntent, found: FoundObjects, version: (kind: string
         labels: Object.keys(labels).length === 0 ? undefined : labels,
         annotations: { ...markedAnnotations(before, origin, origin === "adopted" ? spec : undefined), ...apex?.annotations },
       }),
-      spec: origin === "created" ? generated(intent, spec) : adopted(intent, spec, map(before === undefined ? {} : (originalSpec(before) ?? spec))),
+      spec: origin === "created" ? generated(intent, spec) : { ...spec, rules: replaced(rulesOf(spec), intent, before !== undefined && originOf(before, intent.owner.uid) !== undefined, (base) => expanded(base, intent)) },
     },
   ];
 }
 
 function generated(intent: RouteIntent, before: Json): Json {
-  const hosts = intent.spec.service?.hosts ?? [];
-  return defined({ ...before, parentRefs: gatewayRefs(intent.spec), hostnames: hosts.length === 0 ? undefined : hosts.filter((host) => host !== "*"), rules: rulesOf(intent) });
+  const hosts = (intent.spec.service?.hosts ?? []).filter((host) => host !== "*");
+  return defined({ ...before, parentRefs: gatewayRefs(intent.spec), hostnames: hosts.length === 0 ? undefined : hosts, rules: expanded(manifestRule(intent), intent) });
 }
 
-function rulesOf(intent: RouteIntent): Json[] {
-  const service = intent.spec.service;
-  const { timeout, backendTimeout } = service ?? {};
-  const timeouts = timeout === undefined && backendTimeout === undefined ? undefined : defined({ request: timeout, backendRequest: backendTimeout });
-  const rule = (matches: Json[], backendRefs: Json[]): Json => {
-    const filters = [...filtersOf(intent.spec), ...mirror(intent)];
-    return defined({ matches, filters: filters.length === 0 ? undefined : filters, backendRefs, timeouts });
-  };
-  const everybody = matchesOf(list(service?.match).map(map), []);
-  const primaryOnly = [backendRef(intent, 0, 1)];
-  if (intent.scope !== "matched") return [rule(everybody, split(intent))];
-  const chosen = list(intent.spec.analysis?.match).map(map);
-  if (chosen.length === 0) return [rule(everybody, primaryOnly)];
-  return [rule(matchesOf(list(service?.match).map(map), chosen), split(intent)), rule(everybody, primaryOnly)];
-}
-
-/** Rules that led to the app when the route was taken over lead to both backends; every other one stays. */
-function adopted(intent: RouteIntent, spec: Json, original: Json): Json {
-  const rules = list(original.rules).map(map);
-  const changed = rules.flatMap((rule) => {
-    if (!leads(rule, intent)) return [rule];
-    const others = list(rule.backendRefs).map(map).filter((ref) => !names(intent).includes(text(ref.name) ?? ""));
-    const filters = [...list(rule.filters), ...mirror(intent)];
-    const led = { ...rule, ...(filters.length === 0 ? {} : { filters }), backendRefs: [...split(intent), ...others] };
-    if (intent.scope !== "matched") return [led];
-    const chosen = matchesOf([], list(intent.spec.analysis?.match).map(map));
-    const rest = { ...rule, backendRefs: [backendRef(intent, 0, 1), ...others] };
-    const matches = list(rule.matches).map(map).flatMap((outer) => chosen.map((inner) => ({ ...outer, ...defined({ headers: inner.headers, queryParams: inner.queryParams }) })));
-    return chosen.length === 0 ? [rest] : [{ ...led, matches }, rest];
+/** The rule that the manifest asks for, with the apex Service as its backend. */
+function manifestRule({ apex, spec }: RouteIntent): Json {
+  const { timeout, backendTimeout, match, port } = spec.service ?? {};
+  const filters = filtersOf(spec);
+  return defined({
+    matches: matchesOf(list(match).map(map)),
+    filters: filters.length === 0 ? undefined : filters,
+    backendRefs: [{ group: "", kind: "Service", name: apex, port, weight: 1 }],
+    timeouts: timeout === undefined && backendTimeout === undefined ? undefined : defined({ request: timeout, backendRequest: backendTimeout }),
   });
-  return { ...spec, rules: changed };
 }
 
-function split(intent: RouteIntent): Json[] {
-  return [backendRef(intent, 0, intent.primaryWeight), backendRef(intent, 1, intent.canaryWeight)];
-}
-
-function backendRef(intent: RouteIntent, which: 0 | 1, weight: number): Json {
-  return { group: "", kind: "Service", name: backends(intent)[which], port: intent.spec.service?.port, weight };
-}
-
-function mirror(intent: RouteIntent): Json[] {
-  if (intent.mirror !== true) return [];
-  const { weight: _, ...backend } = backendRef(intent, 1, 0);
-  return [{ type: "RequestMirror", requestMirror: { backendRef: backend } }];
-}
-
-function names({ apex }: Pick<Names, "apex">): string[] {
-  return [apex, ...backends({ apex })];
-}
-
-function leads(rule: Json, intent: Pick<Names, "apex">): boolean {
-  return list(rule.backendRefs).some((ref) => names(intent).includes(text(map(ref).name) ?? "") && (map(ref).kind ?? "Service") === "Service");
+function rulesOf(spec: Json): Json[] {
+  return list(spec.rules).map(map);
 }
 
 // Read
@@ -181,18 +161,19 @@ function read(intent: Pick<RouteIntent, "namespace" | "apex" | "spec">, found: F
   const refused = notAccepted(object);
   if (refused !== undefined) return unknown(intent, refused);
   const [primary, canary] = backends(intent);
-  const refsOf = (rule: Json): Json[] => list(rule.backendRefs).map(map).filter((ref) => ref.name === primary || ref.name === canary);
-  const rules = list(map(object.spec).rules).map(map).filter((rule) => refsOf(rule).length > 0);
-  const splits = rules.filter((rule) => refsOf(rule).length > 1);
-  const [first] = splits;
-  if (first === undefined) return unknown(intent, "none of its rules leads to primary and canary");
-  const readings = splits.map((rule) => weightsOf(refsOf(rule), primary, canary));
+  const groups = groupsOf(rulesOf(map(object.spec)), intent);
+  const [first] = groups;
+  if (first === undefined || groups.some(({ state }) => state === "unsplit")) return unknown(intent, `each of its rules for the app should lead to ${primary} and ${canary}`);
+  const readings = groups.map((group) => weightsOf(appRefs(group.split, intent), primary, canary));
   const [reading] = readings;
-  if (reading === undefined || readings.some((other) => other?.primaryWeight !== reading.primaryWeight)) return unknown(intent, "its rules disagree, or a weight is not a percent");
-  const rest = rules.filter((rule) => refsOf(rule).length === 1);
-  if (rest.some((rule) => refsOf(rule)[0]?.name !== primary) || (rest.length > 0 && rest.length !== splits.length)) return unknown(intent, "a rule leads to the canary alone");
-  const mirrors = list(first.filters).map(map).some((filter) => map(map(filter.requestMirror).backendRef).name === canary);
-  return { kind: "known", ...reading, scope: rest.length > 0 ? "matched" : "all", mirror: mirrors };
+  if (reading === undefined || readings.some((other) => other?.primaryWeight !== reading.primaryWeight)) return unknown(intent, "its rules disagree, or their weights are no percents that sum to 100");
+  if (first.state === "sticky" && reading.canaryWeight === 0) return unknown(intent, `users are kept at ${canary}, which has no weight`);
+  if (groups.some(({ state }) => state !== first.state)) return unknown(intent, "its rules do not choose the same users");
+  return { kind: "known", ...reading, scope: first.state === "matched" ? "matched" : "all", mirror: groups.some(({ split }) => mirrors(split, canary)) };
+}
+
+function mirrors(rule: Json, canary: string): boolean {
+  return list(rule.filters).some((filter) => map(map(map(filter).requestMirror).backendRef).name === canary);
 }
 
 function weightsOf(refs: Json[], primary: string, canary: string): { primaryWeight: number; canaryWeight: number } | undefined {
@@ -205,12 +186,14 @@ function isPercent(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 100;
 }
 
-/** A gateway that refused the route, or has not seen its newest generation, sends what it sent before. */
+/** A gateway that refused the route, or has not seen its newest generation, sends what it sent before. Gateways that it names no more do not count. */
 function notAccepted(object: KubeObject): string | undefined {
-  for (const parent of list(map(object.status).parents).map(map)) {
-    const accepted = list(parent.conditions).map(map).find((condition) => condition.type === "Accepted");
-    if (!isMap(accepted)) continue;
-    const gateway = text(map(parent.parentRef).name) ?? "";
+  const wanted = list(map(object.spec).parentRefs).map(map);
+  for (const { parentRef, conditions } of list(map(object.status).parents).map(map)) {
+    if (!wanted.some((ref) => isDeepStrictEqual(ref, parentRef))) continue;
+    const accepted = list(conditions).map(map).find((condition) => condition.type === "Accepted");
+    if (accepted === undefined) continue;
+    const gateway = text(map(parentRef).name) ?? "";
     if (accepted.status !== "True") return `Gateway ${gateway} did not accept it: ${text(accepted.reason) ?? ""}`;
     if (typeof accepted.observedGeneration === "number" && accepted.observedGeneration < (object.metadata.generation ?? 0)) return `Gateway ${gateway} has not seen its last change yet`;
   }
@@ -226,17 +209,17 @@ function unknown({ namespace, apex }: Names, why: string): RouteReading {
 function restore(intent: Names & { owner: RouteIntent["owner"] }, found: FoundObjects): { restored: KubeObject[]; deleted: KubeObject[] } {
   const object = found.get(routeKey(intent));
   if (object === undefined || originOf(object, intent.owner.uid) === undefined) return { restored: [], deleted: [] };
-  return { restored: [{ ...unmarked(object), spec: originalSpec(object) ?? toApex(map(object.spec), intent) }], deleted: [] };
+  return { restored: [{ ...unmarked(object), spec: givenBack(object, intent) }], deleted: [] };
 }
 
-/** A route that the engine made, or whose record somebody destroyed: the backends are about to go, so it leads to the apex Service. */
-function toApex(spec: Json, intent: Names): Json {
-  const rules = list(spec.rules).map(map).filter((rule) => leads(rule, intent));
-  const last = rules.at(-1);
-  if (last === undefined) return spec;
-  const [ref] = list(last.backendRefs).map(map);
-  const filters = list(last.filters).map(map).filter((filter) => map(map(filter.requestMirror).backendRef).name !== backends(intent)[1]);
-  const { filters: _, ...rest } = last;
-  const led = { ...rest, ...(filters.length === 0 ? {} : { filters }), backendRefs: [{ ...ref, name: intent.apex, weight: 1 }] };
-  return { ...spec, rules: [...list(spec.rules).map(map).filter((rule) => !leads(rule, intent)), led] };
+/**
+ * As it was found. A route that the engine made, one whose record somebody destroyed and one that its owner has edited since keep what they say now, with
+ * the apex Service in place of the backends, which are about to go.
+ */
+function givenBack(object: KubeObject, intent: Names): Json {
+  const toApex = (spec: Json, ours: boolean): Json => ({ ...spec, rules: replaced(rulesOf(spec), intent, ours, (base) => [base]) });
+  const now = toApex(map(object.spec), true);
+  const record = originalSpec(object);
+  if (record === undefined || !isDeepStrictEqual(now, toApex(record, false))) return now;
+  return rulesOf(record).every((rule) => [undefined, "apex"].includes(leadsTo(rule, intent))) ? record : now;
 }

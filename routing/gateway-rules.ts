@@ -1,5 +1,6 @@
 // How are Istio's words for conditions and headers said in the Gateway API, and which of them cannot be? What cannot be said is named, never left out.
 import type { CanarySpec } from "../crds/canary.ts";
+import { parseDuration } from "../crds/durations.ts";
 import { defined, isMap, list, map, text, texts, type Json } from "../crds/json.ts";
 import type { Problem } from "../crds/problem.ts";
 
@@ -7,23 +8,30 @@ const PATHS: Readonly<Record<string, string>> = { exact: "Exact", prefix: "PathP
 const VALUES: Readonly<Record<string, string>> = { exact: "Exact", regex: "RegularExpression" };
 const SAYABLE = new Set(["uri", "method", "headers", "queryParams", "name"]);
 
-/** Matches of a rule, with the defaults that the API server would write. Where both lists name a header, the second one counts. */
-export function matchesOf(service: readonly Json[], chosen: readonly Json[]): Json[] {
-  const outer = service.length === 0 ? [{}] : service;
-  const inner = chosen.length === 0 ? [{}] : chosen;
-  return outer.flatMap((one) =>
-    inner.map((other) => {
-      const headers = values({ ...map(one.headers), ...map(other.headers) });
-      const queryParams = values({ ...map(one.queryParams), ...map(other.queryParams) });
-      const method = text(map(one.method).exact);
-      return defined({
-        path: pathOf(map(one.uri)),
-        method,
-        headers: headers.length === 0 ? undefined : headers,
-        queryParams: queryParams.length === 0 ? undefined : queryParams,
-      });
+/** Matches of a rule, with the defaults that the API server would write. */
+export function matchesOf(conditions: readonly Json[]): Json[] {
+  return (conditions.length === 0 ? [{}] : conditions).map((one) => defined({ path: pathOf(map(one.uri)), method: text(map(one.method).exact), ...valuesOf(one) }));
+}
+
+/** Matches that ask for what each one asked for, and for each of the conditions at a time. Where both name a header, the condition counts. */
+export function crossed(matches: readonly Json[], conditions: readonly Json[]): Json[] {
+  return (matches.length === 0 ? [{}] : matches).flatMap((match) =>
+    conditions.map((condition) => {
+      const { headers, queryParams } = valuesOf(condition);
+      return defined({ ...match, headers: joined(match.headers, headers, (name) => name.toLowerCase()), queryParams: joined(match.queryParams, queryParams, (name) => name) });
     }),
   );
+}
+
+function valuesOf(condition: Json): { headers?: Json[]; queryParams?: Json[] } {
+  const [headers, queryParams] = [values(map(condition.headers)), values(map(condition.queryParams))];
+  return { ...(headers.length === 0 ? {} : { headers }), ...(queryParams.length === 0 ? {} : { queryParams }) };
+}
+
+function joined(before: unknown, added: readonly Json[] = [], same: (name: string) => string): Json[] | undefined {
+  const names = new Set(added.map(({ name }) => same(text(name) ?? "")));
+  const all = [...list(before).map(map).filter(({ name }) => !names.has(same(text(name) ?? ""))), ...added];
+  return all.length === 0 ? undefined : all;
 }
 
 function pathOf(uri: Json): Json {
@@ -52,7 +60,28 @@ export function filtersOf({ service }: CanarySpec): Json[] {
   for (const { backendRef } of service?.mirror ?? []) {
     if (backendRef !== undefined) filters.push({ type: "RequestMirror", requestMirror: { backendRef: { group: "", kind: "Service", ...defined(map(backendRef)) } } });
   }
-  return filters;
+  const cors = corsOf(service);
+  return cors === undefined ? filters : [...filters, cors];
+}
+
+const CORS_SECONDS = 5;
+
+function corsOf(service: CanarySpec["service"]): Json | undefined {
+  const policy = service?.corsPolicy;
+  if (policy === undefined) return undefined;
+  const some = <T>(values: readonly T[] | undefined): readonly T[] | undefined => (values === undefined || values.length === 0 ? undefined : values);
+  const exact = (policy.allowOrigins ?? []).flatMap((origin) => (origin.exact === undefined ? [] : [origin.exact]));
+  const cors = defined({
+    allowOrigins: some([...(policy.allowOrigin ?? []), ...exact]),
+    allowMethods: some(policy.allowMethods),
+    allowHeaders: some(policy.allowHeaders),
+    exposeHeaders: some(policy.exposeHeaders),
+    // Older versions know no false here, which is the same as saying nothing.
+    allowCredentials: policy.allowCredentials === true ? true : undefined,
+    // Written out, as the API server would do it, so that nothing differs afterwards.
+    maxAge: policy.maxAge === undefined ? CORS_SECONDS : Math.max(Math.round((parseDuration(policy.maxAge) ?? CORS_SECONDS * 1000) / 1000), 1),
+  });
+  return { type: "CORS", cors };
 }
 
 function modifier(operations: Json): Json | undefined {
@@ -62,20 +91,37 @@ function modifier(operations: Json): Json | undefined {
   return Object.keys(said).length === 0 ? undefined : said;
 }
 
-/** What of the manifest an HTTPRoute cannot say. */
-export function unmatchable(spec: CanarySpec): Problem[] {
-  const no = (path: string, message: string): Problem => ({ reason: "Unsupported", path, message });
-  const conditions = [
-    ...list(spec.service?.match).map((match, index) => ({ match: map(match), path: `spec.service.match[${index}]` })),
-    ...list(spec.analysis?.match).map((match, index) => ({ match: map(match), path: `spec.analysis.match[${index}]` })),
-  ];
-  const problems = conditions.flatMap(({ match, path }) => [
+const no = (path: string, message: string): Problem => ({ reason: "Unsupported", path, message });
+
+/** Which of the conditions that choose users an HTTPRoute cannot say. */
+export function unsayableChoice({ analysis }: CanarySpec): Problem[] {
+  return list(analysis?.match).flatMap((match, index) => unsayable(map(match), `spec.analysis.match[${index}]`));
+}
+
+/** What of `spec.service` an HTTPRoute cannot say. */
+export function unsayableService({ service, analysis }: CanarySpec): Problem[] {
+  const problems = list(service?.match).flatMap((match, index) => unsayable(map(match), `spec.service.match[${index}]`));
+  (service?.corsPolicy?.allowOrigins ?? []).forEach((origin, index) => {
+    if (origin.exact === undefined) problems.push(no(`spec.service.corsPolicy.allowOrigins[${index}]`, "An HTTPRoute names origins by exact alone, in which * stands for any part of a host. Use it."));
+  });
+  const { uri, type } = service?.rewrite ?? {};
+  const matches = Math.max(service?.match?.length ?? 0, 1) * Math.max(analysis?.match?.length ?? 0, 1);
+  if (uri !== undefined && type === "ReplacePrefixMatch") {
+    if (matches > 1) problems.push(no("spec.service.rewrite.type", "An HTTPRoute replaces a prefix for a single condition alone. Leave one in spec.service.match and spec.analysis.match, or use ReplaceFullPath."));
+    const by = map(map(list(service?.match)[0]).uri);
+    if (by.exact !== undefined || by.regex !== undefined) problems.push(no("spec.service.match[0].uri", "An HTTPRoute replaces a prefix that was matched by prefix alone. Use it, or rewrite.type ReplaceFullPath."));
+  }
+  return problems;
+}
+
+function unsayable(match: Json, path: string): Problem[] {
+  const known = (condition: unknown): boolean => Object.keys(VALUES).some((form) => isMap(condition) && form in condition);
+  return [
     ...Object.keys(match).filter((key) => !SAYABLE.has(key)).map((key) => no(`${path}.${key}`, `An HTTPRoute knows no ${key}. Remove it.`)),
     ...["headers", "queryParams"].flatMap((key) =>
-      Object.entries(map(match[key])).filter(([, condition]) => !Object.keys(VALUES).some((form) => isMap(condition) && form in condition)).map(([name]) => no(`${path}.${key}.${name}`, "An HTTPRoute matches by exact or regex alone. Use one of them.")),
+      Object.entries(map(match[key])).filter(([, condition]) => !known(condition)).map(([name]) => no(`${path}.${key}.${name}`, "An HTTPRoute matches by exact or regex alone. Use one of them.")),
     ),
     ...(match.method !== undefined && text(map(match.method).exact) === undefined ? [no(`${path}.method`, "An HTTPRoute matches a method by exact alone. Use it.")] : []),
-  ]);
-  if (spec.service?.corsPolicy !== undefined) problems.push(no("spec.service.corsPolicy", "Not every version of the Gateway API has it. Let the app answer CORS requests itself, or use an HTTPRoute of your own."));
-  return problems;
+    ...(match.uri !== undefined && !Object.keys(PATHS).some((form) => form in map(match.uri)) ? [no(`${path}.uri`, "An HTTPRoute matches a path by exact, prefix or regex. Use one of them.")] : []),
+  ];
 }

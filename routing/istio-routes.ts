@@ -20,7 +20,7 @@ export function httpRoutes(intent: RouteIntent, base: Json, split: Json[]): Json
     const chosen = list(spec.analysis?.match).map(map);
     // The conditions are gone from the manifest: nobody is chosen any more.
     if (chosen.length === 0) return [plain(service, only(0))];
-    return [{ name: NAMES.matched, ...plain(both(service, chosen), split) }, { name: NAMES.rest, ...plain(service, only(0)) }];
+    return [{ name: NAMES.matched, ...plain(both(service, chosen), split) }, { name: NAMES.rest, ...plain(service, only(0).slice(0, 1)) }];
   }
   const mirrored = intent.mirror === true ? mirror(intent, split[1]) : {};
   if (affinity === undefined) return [plain(service, split, mirrored)];
@@ -41,17 +41,23 @@ export function httpRoutes(intent: RouteIntent, base: Json, split: Json[]): Json
 export type Split = { kind: "split"; route: Json[]; scope: "all" | "matched"; mirror: boolean } | { kind: "unclear"; why: string };
 
 /** The route that holds the weights, and whom they speak of. */
-export function splitOf(routes: readonly Json[]): Split {
+export function splitOf(routes: readonly Json[], canary: string): Split {
   const named = (name: string): Json | undefined => routes.find((route) => route.name === name);
-  const matched = named(NAMES.matched);
-  const rest = named(NAMES.rest);
+  const [matched, rest] = [named(NAMES.matched), named(NAMES.rest)];
+  // Whoever believed the weights alone would take pods away that these still lead to.
+  if ([NAMES.rest, NAMES.stickyPrimary, NAMES.expired].some((name) => leadsTo(named(name), canary))) return { kind: "unclear", why: `a route that is for the primary leads to ${canary}` };
   if (matched !== undefined && rest !== undefined && routes.length === 2) return { kind: "split", route: list(matched.route).map(map), scope: "matched", mirror: false };
   const others = routes.filter((route) => !OWN_NAMES.has(text(route.name) ?? ""));
   const [only] = others;
   if (matched !== undefined || rest !== undefined || only === undefined || others.length > 1) {
     return { kind: "unclear", why: `it has ${routes.length} http routes, where one should split all traffic` };
   }
+  if (named(NAMES.stickyCanary) !== undefined && !leadsTo(only, canary)) return { kind: "unclear", why: `users are kept at ${canary}, which has no weight` };
   return { kind: "split", route: list(only.route).map(map), scope: "all", mirror: isMap(only.mirror) };
+}
+
+function leadsTo(route: Json | undefined, host: string): boolean {
+  return list(route?.route).map(map).some((entry) => map(entry.destination).host === host && entry.weight !== 0);
 }
 
 /** Conditions of both lists at a time; where both name a header it has to be the first list's and the second's, which Istio cannot say, so the second's counts. */

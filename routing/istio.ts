@@ -229,7 +229,7 @@ function read(intent: Pick<RouteIntent, "namespace" | "apex" | "spec">, found: F
   const object = found.get(routeKey(intent));
   if (object === undefined) return { kind: "absent" };
   if (!isTcp(intent.spec)) {
-    const split = splitOf(list(map(object.spec).http).map(map));
+    const split = splitOf(list(map(object.spec).http).map(map), hosts(intent)[1]);
     return split.kind === "unclear" ? unknown(intent, split.why) : weightsOf(intent, split.route, { scope: split.scope, mirror: split.mirror });
   }
   const routes = list(map(object.spec).tcp);

@@ -18,7 +18,7 @@ export interface Samples {
   users: KubeObject;
   /** Ways to make a rendered route object unreadable. */
   mangled: [string, (spec: Record<string, unknown>) => Record<string, unknown>][];
-  /** Folder of golden manifests: NAME.canary.yaml holds the Canary, NAME.yaml what is rendered at weight 40. */
+  /** Folder of golden manifests: NAME.canary.yaml holds the Canary, NAME.yaml what is rendered at weight 40, or as its annotation test/intent says. */
   goldens: string;
 }
 
@@ -28,6 +28,22 @@ export function intentOf(spec: CanarySpec, canaryWeight: number): RouteIntent {
   const owner = { apiVersion: "rollout.kurator.dev/v1beta1", name: "podinfo", uid: "c1" };
   return { namespace: "test", apex: spec.service?.name ?? spec.targetRef.name, spec, owner, primaryWeight: 100 - canaryWeight, canaryWeight };
 }
+
+/** What a route can say beside weights, and what the manifest asks for then. `weights` limits the canary's weight. */
+export const STATES: { what: string; needs: keyof Router["can"]; analysis: object; intent: Partial<RouteIntent>; weights?: [number, number] }[] = [
+  { what: "a mirror", needs: "mirror", analysis: { mirror: true }, intent: { mirror: true } },
+  { what: "chosen users", needs: "match", analysis: { iterations: 2, match: [{ headers: { "x-user": { exact: "tester" } } }, { headers: { "x-user": { regex: "qa-.*" } } }] }, intent: { scope: "matched" } },
+  { what: "cookies of the canary", needs: "sessionAffinity", analysis: { sessionAffinity: { cookieName: "c" } }, intent: { affinity: { canary: "c=r-1" } }, weights: [1, 100] },
+  {
+    what: "cookies of both",
+    needs: "sessionAffinity",
+    analysis: { sessionAffinity: { cookieName: "c", primaryCookieName: "p", maxAge: 60, secure: true } },
+    intent: { affinity: { canary: "c=r-2", primary: "p=r-2", primarySeconds: 10 } },
+    weights: [1, 100],
+  },
+  { what: "a cookie that is over", needs: "sessionAffinity", analysis: { sessionAffinity: { cookieName: "c" } }, intent: { affinity: { expired: "c=r-1" } }, weights: [0, 0] },
+  { what: "no cookie yet", needs: "sessionAffinity", analysis: { sessionAffinity: { cookieName: "c" } }, intent: { affinity: {} }, weights: [0, 0] },
+];
 
 export function version(): string {
   return "v1";
@@ -143,12 +159,73 @@ export function conforms(router: Router, samples: Samples): void {
       );
     });
 
+    states(router, samples, keys.route);
     adoption(router, samples, keys.route, render);
-    goldens(router, samples, render);
+    goldens(router, samples);
   });
 }
 
 type Render = (spec: CanarySpec, weight: number, found?: FoundObjects) => KubeObject[];
+
+/** Every state of a route, at every weight that it may have, on every sample that the router can do it for. */
+function states(router: Router, samples: Samples, routeKey: string): void {
+  const plain = { what: "weights", analysis: {}, intent: {}, weights: undefined };
+  const all = [plain, ...STATES.filter(({ needs }) => router.can[needs])].flatMap((state) =>
+    [samples.spec, ...samples.others].flatMap((sample) => {
+      const spec = { ...sample, analysis: { ...sample.analysis, ...state.analysis } } as CanarySpec;
+      const possible = router.check(intentOf(spec, 0), new Map()).every(({ reason }) => reason !== "Unsupported");
+      return possible ? [{ ...state, spec }] : [];
+    }),
+  );
+  const intents = fc.constantFrom(...all).chain(({ spec, intent, weights: [min, max] = [0, 100] }) => fc.integer({ min, max }).map((weight): RouteIntent => ({ ...intentOf(spec, weight), ...intent })));
+  const render = (intent: RouteIntent, found: FoundObjects = new Map()): KubeObject[] => router.render(intent, found, version);
+  const specs = (objects: readonly KubeObject[]): unknown[] => objects.map(({ spec }) => spec);
+  const users = new Map([[routeKey, samples.users]]);
+
+  test.each(STATES.filter(({ needs }) => router.can[needs]))("can do $what", ({ needs, analysis }) => {
+    expect(all.filter((state) => state.analysis === analysis)).not.toEqual([]);
+    expect(router.can[needs]).toBe(true);
+  });
+
+  test("reads back weights, users and mirror in every state, on its own route and on the user's", () => {
+    fc.assert(
+      fc.property(intents, fc.constantFrom(users, new Map()), (intent, before) => {
+        const { primaryWeight, canaryWeight, scope = "all", mirror = false } = intent;
+        expect(router.read(intent, foundOf(router, render(intent, before)))).toEqual({ kind: "known", primaryWeight, canaryWeight, scope, mirror });
+      }),
+    );
+  });
+
+  test("renders every state over itself without a difference", () => {
+    fc.assert(
+      fc.property(intents, fc.constantFrom(users, new Map()), (intent, before) => {
+        const live = render(intent, before).map(lived);
+        expect(render(intent, foundOf(router, live))).toEqual(live);
+      }),
+    );
+  });
+
+  test("goes from any state to any other as if there had been nothing before, and leaves nothing of any on the user's", () => {
+    fc.assert(
+      fc.property(intents, intents, (before, after) => {
+        expect(specs(render(after, foundOf(router, render(before))))).toEqual(specs(render(after)));
+        const taken = foundOf(router, render(before, users));
+        expect(specs(render(after, taken))).toEqual(specs(render(after, users)));
+        expect(router.restore(after, taken).restored).toEqual([samples.users]);
+      }),
+    );
+  });
+
+  test("in no state does a route that is given back lead to what is about to go", () => {
+    fc.assert(
+      fc.property(intents, (intent) => {
+        const { restored } = router.restore(intent, foundOf(router, render(intent)));
+        expect(restored).toHaveLength(1);
+        expect(JSON.stringify(restored[0]?.spec)).not.toMatch(/-primary|-canary|Set-Cookie/);
+      }),
+    );
+  });
+}
 
 function adoption(router: Router, samples: Samples, routeKey: string, render: Render): void {
   const before = new Map([[routeKey, samples.users]]);
@@ -198,13 +275,14 @@ function adoption(router: Router, samples: Samples, routeKey: string, render: Re
   });
 }
 
-function goldens(router: Router, samples: Samples, render: Render): void {
+function goldens(router: Router, samples: Samples): void {
   const names = readdirSync(samples.goldens).flatMap((file) => (file.endsWith(".canary.yaml") ? [file.slice(0, -".canary.yaml".length)] : []));
 
   test.each(names)("renders the golden manifests %s", (name) => {
     const [canary] = documents(join(samples.goldens, `${name}.canary.yaml`));
     const spec = canary?.spec as CanarySpec;
-    expect(render(spec, 40)).toEqual(documents(join(samples.goldens, `${name}.yaml`)));
+    const said = JSON.parse(canary?.metadata.annotations?.["test/intent"] ?? "{}") as Partial<RouteIntent>;
+    expect(router.render({ ...intentOf(spec, 40), ...said }, new Map(), version)).toEqual(documents(join(samples.goldens, `${name}.yaml`)));
     expect(router.check(intentOf(spec, 40), new Map()).filter(({ reason }) => reason !== "GatewayMissing")).toEqual([]);
   });
 }

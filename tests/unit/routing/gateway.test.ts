@@ -24,15 +24,32 @@ describe("check", () => {
   });
 
   test.each([
-    ["spec.analysis.sessionAffinity", {}, { sessionAffinity: { cookieName: "c" } }],
+    ["spec.analysis.mirrorWeight", {}, { mirror: true, mirrorWeight: 10 }],
+    ["spec.service.rewrite.type", { rewrite: { uri: "/", type: "ReplacePrefixMatch" }, match: [{ uri: { prefix: "/a" } }, { uri: { prefix: "/b" } }] }, {}],
+    ["spec.service.match[0].uri", { rewrite: { uri: "/", type: "ReplacePrefixMatch" }, match: [{ uri: { exact: "/a" } }] }, {}],
     ["spec.service.match[0].authority", { match: [{ authority: { exact: "a" } }] }, {}],
     ["spec.service.match[0].headers.a", { match: [{ headers: { a: { prefix: "b" } } }] }, {}],
     ["spec.analysis.match[0].sourceLabels", {}, { iterations: 2, match: [{ sourceLabels: { a: "b" } }] }],
     ["spec.service.retries", { retries: { attempts: 2 } }, {}],
     ["spec.service.gateways", { gateways: ["public"] }, {}],
-    ["spec.service.corsPolicy", { corsPolicy: { allowOrigin: ["*"] } }, {}],
+    ["spec.service.corsPolicy.allowOrigins[1]", { corsPolicy: { allowOrigins: [{ exact: "*" }, { regex: ".*" }] } }, {}],
   ])("refuses %s", (path, service, analysis) => {
     expect(router.check(intentOf(gatewaySpec(service, analysis), 0), foundOf(router, [gateway]))).toMatchObject([{ reason: "Unsupported", path }]);
+  });
+
+  test("says no more about a manifest of Flagger's than Flagger does", () => {
+    const owner = { apiVersion: "flagger.app/v1beta1", name: "podinfo", uid: "c1" };
+    const spec = gatewaySpec({ retries: { attempts: 2 } }, { mirror: true, mirrorWeight: 10 });
+    expect(router.check({ ...intentOf(spec, 0), owner }, foundOf(router, [gateway]))).toEqual([]);
+  });
+
+  test("a route of the user's own whose rules cannot be led by percents", () => {
+    const own = (ref: object, more: object[] = []): KubeObject => ({ ...gatewaySamples.users, spec: { rules: [{ backendRefs: [{ name: "podinfo", port: 9898, ...ref }, ...more] }] } });
+    const affine = gatewaySpec({}, { sessionAffinity: { cookieName: "c" } });
+    const headers = own({ filters: [{ type: "ResponseHeaderModifier", responseHeaderModifier: { set: [{ name: "a", value: "b" }] } }] });
+    expect(router.check(intentOf(gatewaySpec(), 0), foundOf(router, [own({}, [{ name: "docs", port: 80, weight: 1 }])]))).toMatchObject([{ reason: "Unsupported", path: "spec.service.name" }]);
+    expect(router.check(intentOf(affine, 0), foundOf(router, [headers]))).toMatchObject([{ reason: "Unsupported", path: "spec.analysis.sessionAffinity" }]);
+    expect(router.check(intentOf(affine, 0), foundOf(router, [own({}, [{ name: "docs", port: 80, weight: 0 }])]))).toEqual([]);
   });
 
   test("a route of the app's name that leads elsewhere", () => {
@@ -70,7 +87,8 @@ test("a mirror is a filter, and is read back", () => {
 });
 
 describe("a Gateway", () => {
-  const status = (condition: object): object => ({ parents: [{ parentRef: { name: "public" }, conditions: [{ type: "Accepted", ...condition }] }] });
+  const parentRef = { group: "gateway.networking.k8s.io", kind: "Gateway", name: "public" };
+  const status = (condition: object): object => ({ parents: [{ parentRef, conditions: [{ type: "Accepted", ...condition }] }] });
 
   test.each([
     ["refused it", { status: "False", reason: "NotAllowedByListeners" }, "unknown"],
@@ -82,5 +100,53 @@ describe("a Gateway", () => {
     if (route === undefined) throw new Error("nothing was rendered");
     const live = { ...route, metadata: { ...route.metadata, generation: 2 }, status: status(condition) };
     expect(router.read(intent, foundOf(router, [live])).kind).toBe(kind);
+  });
+});
+
+describe("session affinity", () => {
+  const spec = gatewaySpec({}, { sessionAffinity: { cookieName: "canary.id" } });
+  const sticky = { ...intentOf(spec, 20), affinity: { canary: "canary.id=r-1", primary: "primary.id=r-1" } };
+
+  test("keeps whoever has a cookie, and gives one to everybody else", () => {
+    expect(rules(sticky).map(backends)).toEqual([["podinfo-canary 1"], ["podinfo-primary 1"], ["podinfo-primary 80", "podinfo-canary 20"]]);
+    expect(rules({ ...intentOf(spec, 0), affinity: { expired: "canary.id=r-1" } }).map(backends)).toEqual([["podinfo-primary 1"], ["podinfo-primary 100", "podinfo-canary 0"]]);
+  });
+
+  test("users who are kept where no weight is are not overlooked", () => {
+    const objects = router.render({ ...sticky, primaryWeight: 100, canaryWeight: 0 }, new Map(), version);
+    expect(router.read(sticky, foundOf(router, objects)).kind).toBe("unknown");
+  });
+
+  test("a name of a rule is not given twice", () => {
+    const named = { ...gatewaySamples.users, spec: { rules: list(map(gatewaySamples.users.spec).rules).map((rule, index) => ({ ...map(rule), name: `rule-${index}` })) } };
+    expect(rules(sticky, foundOf(router, [named])).map(({ name }) => name)).toEqual([undefined, undefined, "rule-0", "rule-1"]);
+  });
+});
+
+describe("a route of the user's own that is edited while the engine leads it", () => {
+  const states: Partial<RouteIntent>[] = [{}, { scope: "matched" }, { affinity: { canary: "c=1", primary: "p=1" } }, { affinity: { expired: "c=1" } }, { mirror: true }];
+  const spec = gatewaySpec({}, { match: chosen, sessionAffinity: { cookieName: "c" } });
+  const docs = { matches: [{ path: { type: "PathPrefix", value: "/more" } }], backendRefs: [{ group: "", kind: "Service", name: "more", port: 80, weight: 1 }] };
+
+  test.each(states)("keeps a rule that is added and a header that the app's rules get, in the state %j", (state) => {
+    const intent = { ...intentOf(spec, "affinity" in state && state.affinity?.canary === undefined ? 0 : 30), ...state };
+    const [live] = router.render(intent, foundOf(router, [gatewaySamples.users]), version);
+    if (live === undefined) throw new Error("nothing was rendered");
+    const timeouts = { request: "3s" };
+    const edited = { ...live, spec: { ...map(live.spec), rules: [...list(map(live.spec).rules).map((rule) => ({ ...map(rule), timeouts })), docs] } };
+    const again = rules(intent, foundOf(router, [edited]));
+    expect(again).toEqual(map(edited.spec).rules);
+
+    const rest = rules(intentOf(spec, 0), foundOf(router, [edited]));
+    expect(rest.map(backends)).toEqual([["podinfo-primary 100", "podinfo-canary 0"], ["docs 1"], ["more 1"]]);
+    const given = list(map(router.restore(intent, foundOf(router, [edited])).restored[0]?.spec).rules).map(map);
+    expect(given.map((rule) => [...backends(rule), rule.timeouts])).toEqual([["podinfo 1", timeouts], ["docs 1", timeouts], ["more 1", undefined]]);
+  });
+
+  test("and applied anew as it was is led again", () => {
+    const [live] = router.render(intentOf(spec, 30), foundOf(router, [gatewaySamples.users]), version);
+    const applied = { ...gatewaySamples.users, metadata: { ...gatewaySamples.users.metadata, annotations: live?.metadata.annotations } };
+    expect(rules(intentOf(spec, 30), foundOf(router, [applied]))).toEqual(map(live?.spec).rules);
+    expect(router.read(intentOf(spec, 30), foundOf(router, [applied])).kind).toBe("unknown");
   });
 });

@@ -144,7 +144,7 @@ describe("users who are chosen", () => {
 
   test("get the canary, and all others the primary", () => {
     const [matched, rest, ...more] = render(100, "matched");
-    expect([weights(matched), weights(rest), more]).toEqual([[0, 100], [100, 0], []]);
+    expect([weights(matched), weights(rest), more]).toEqual([[0, 100], [100], []]);
     expect(matched?.match).toEqual([
       { uri: { prefix: "/api" }, headers: { "x-app": { exact: "web" }, "x-user": { exact: "tester" } } },
       { uri: { prefix: "/api" }, headers: { "x-app": { exact: "web" } }, queryParams: { beta: { exact: "1" } } },
@@ -184,6 +184,16 @@ describe("session affinity", () => {
     expect([canary, primary, split].map((route) => list(route?.route).map((entry) => map(entry).weight))).toEqual([[0, 100], [100, 0], [80, 20]]);
     const cookies = list(split?.route).map((entry) => map(map(map(map(entry).headers).response).add)["Set-Cookie"]);
     expect(cookies).toEqual(["primary=v2-1; Max-Age=90; Path=/; SameSite=Lax; Secure", "canary.id=v2-1; Max-Age=600; Path=/; SameSite=Lax; Secure"]);
+  });
+
+  test.each([
+    ["a route for the primary leads to the canary", { canary: "c=1", primary: "p=1" }, 40, 1],
+    ["users are kept where no weight is", { canary: "c=1" }, 0, 0],
+  ])("%s: unknown", (_what, affinity, weight, at) => {
+    const routes = render(weight, affinity);
+    const http = routes.map((route, index) => (index === at ? { ...route, route: routes[0]?.route } : route));
+    const found = foundOf(istio, [{ ...istioSamples.users, spec: { http } }]);
+    expect(istio.read(intentOf(spec, weight), found).kind).toBe("unknown");
   });
 
   test("tells browsers to forget the cookie of the last run", () => {

@@ -1,4 +1,4 @@
-// How does a gateway of the Gateway API split traffic? By one HTTPRoute whose rules lead to primary and canary with weights. One that the user made is kept
+// How does a gateway of the Gateway API split traffic? By one HTTPRoute, or GRPCRoute, whose rules lead to primary and canary with weights. One that the user made is kept
 // as it is but for the backends of the rules that lead to the app.
 import { isDeepStrictEqual } from "node:util";
 import type { CanarySpec } from "../crds/canary.ts";
@@ -6,26 +6,31 @@ import { defined, list, map, text, type Json } from "../crds/json.ts";
 import { foreignController, groupOf, markedAnnotations, originalSpec, originOf, unmarked } from "../crds/marks.ts";
 import type { Problem } from "../crds/problem.ts";
 import type { KubeObject, Resource } from "../engine/ports.ts";
-import { filtersOf, matchesOf, unsayableChoice, unsayableService } from "./gateway-rules.ts";
+import { GRPC_ROUTE } from "./gateway-grpc.ts";
+import { GROUP, HTTP_ROUTE, type RouteKind } from "./gateway-rules.ts";
 import { appRefs, backends, expanded, groupsOf, hasOwnHeaders, leadsTo, otherRefs, replaced } from "./gateway-split.ts";
 import { keyOf, type FoundObjects, type RouteIntent, type Router, type RouteReading } from "./router.ts";
 
-const GROUP = "gateway.networking.k8s.io";
-const HTTP_ROUTE: Resource = { group: GROUP, version: "v1", plural: "httproutes", kind: "HTTPRoute" };
 const GATEWAY: Resource = { group: GROUP, version: "v1", plural: "gateways", kind: "Gateway" };
+const KINDS: readonly RouteKind[] = [HTTP_ROUTE, GRPC_ROUTE];
 
 type Names = Pick<RouteIntent, "namespace" | "apex">;
+type Asked = Names & Pick<RouteIntent, "spec" | "owner">;
 
 /** Two names for one thing: which version is written is what the API server serves, and not what the manifest calls it. */
 function gatewayApi(name: string): Router {
   const versions = (resource: Resource): Resource[] => [resource, { ...resource, version: "v1beta1" }];
   return {
     name,
-    kinds: [versions(HTTP_ROUTE), versions(GATEWAY)],
+    kinds: [versions(HTTP_ROUTE.resource), [GRPC_ROUTE.resource], versions(GATEWAY)],
+    needs: (intent) => [kindOf(intent).resource, GATEWAY],
     refersTo: [GATEWAY.kind],
     can: { weights: true, mirror: true, match: true, sessionAffinity: true },
-    keys: (intent) => ({ route: routeKey(intent), others: [] }),
-    reads: ({ namespace, spec }) => gatewayRefs(spec).map((ref) => keyOf(GATEWAY, text(ref.namespace) ?? namespace, text(ref.name) ?? "")),
+    keys: (intent) => ({ route: routeKey(intent, kindOf(intent)), others: [] }),
+    reads: (intent) => [
+      ...gatewayRefs(intent.spec).map((ref) => keyOf(GATEWAY, text(ref.namespace) ?? intent.namespace, text(ref.name) ?? "")),
+      ...KINDS.filter((kind) => kind !== kindOf(intent)).map((kind) => routeKey(intent, kind)),
+    ],
     check,
     render,
     read,
@@ -36,8 +41,20 @@ function gatewayApi(name: string): Router {
 export const gatewayApiV1 = gatewayApi("gatewayapi:v1");
 export const gatewayApiV1beta1 = gatewayApi("gatewayapi:v1beta1");
 
-function routeKey({ namespace, apex }: Names): string {
-  return keyOf(HTTP_ROUTE, namespace, apex);
+/**
+ * Manifests of Flagger's get an HTTPRoute, which carries gRPC too, whatever their protocol is: that is what is there when they are taken over, and a
+ * GRPCRoute of the same host beside it would be refused by every gateway.
+ */
+function kindOf({ spec, owner }: Pick<RouteIntent, "spec" | "owner">): RouteKind {
+  return spec.service?.appProtocol?.toLowerCase() === "grpc" && !isFlaggers(owner) ? GRPC_ROUTE : HTTP_ROUTE;
+}
+
+function isFlaggers(owner: RouteIntent["owner"]): boolean {
+  return groupOf(owner.apiVersion) === "flagger.app";
+}
+
+function routeKey({ namespace, apex }: Names, { resource }: RouteKind): string {
+  return keyOf(resource, namespace, apex);
 }
 
 /** With the defaults that the API server would write, so that nothing differs afterwards. */
@@ -49,15 +66,25 @@ function gatewayRefs(spec: CanarySpec): Json[] {
 
 function check(intent: RouteIntent, found: FoundObjects): Problem[] {
   const { spec, owner } = intent;
-  const route = found.get(routeKey(intent));
+  const kind = kindOf(intent);
+  const route = found.get(routeKey(intent, kind));
   const foreign = route === undefined ? undefined : foreignController(route, owner, "spec.service.name");
-  const problems = [...(foreign === undefined ? [] : [foreign]), ...unsayableChoice(spec), ...portions(intent)];
+  const problems = [...(foreign === undefined ? [] : [foreign]), ...kind.unsayableChoice(spec), ...portions(intent), ...rivals(intent, found)];
   // The rules of a route that is the user's own are the user's own.
   if (route !== undefined && (originOf(route, owner.uid) ?? "adopted") === "adopted") return [...problems, ...unsplittable(intent, route)];
   const path = "spec.service.gatewayRefs";
-  const message = `Without a Gateway no traffic would ever come. Name one in ${path}, or make an HTTPRoute ${intent.apex} of your own that leads to Service ${intent.apex}.`;
+  const message = `Without a Gateway no traffic would ever come. Name one in ${path}, or make the ${kind.resource.kind} ${intent.apex} of your own that leads to Service ${intent.apex}.`;
   if (gatewayRefs(spec).length === 0) problems.push({ reason: "InvalidSpec", path, message });
-  return [...problems, ...missingGateways(intent, found), ...unsayableService(spec), ...othersWords(intent)];
+  return [...problems, ...missingGateways(intent, found), ...kind.unsayableService(spec), ...othersWords(intent)];
+}
+
+/** A route of the other kind that leads to the app: by the user, or by the engine before the protocol was another one. */
+function rivals(intent: Asked, found: FoundObjects): Problem[] {
+  const kind = kindOf(intent);
+  const rival = KINDS.find((other) => other !== kind && rulesOf(map(found.get(routeKey(intent, other))?.spec)).some((rule) => leadsTo(rule, intent) !== undefined));
+  if (rival === undefined) return [];
+  const message = `${rival.resource.kind} ${intent.namespace}/${intent.apex} leads to the app too, where appProtocol asks for a ${kind.resource.kind}. Delete it, or let spec.service.appProtocol ask for it.`;
+  return [{ reason: "NameTaken", path: "spec.service.appProtocol", message }];
 }
 
 /** Words that only Istio understands. Manifests of Flagger's carry them about, and Flagger leaves them out; ours have no reason to. */
@@ -65,10 +92,6 @@ function othersWords({ spec, owner }: RouteIntent): Problem[] {
   if (isFlaggers(owner)) return [];
   const given = (["gateways", "retries", "trafficPolicy", "delegation"] as const).filter((word) => spec.service?.[word] !== undefined);
   return given.map((word) => ({ reason: "Unsupported", path: `spec.service.${word}`, message: `Only the provider istio knows ${word}. Remove it.` }));
-}
-
-function isFlaggers(owner: RouteIntent["owner"]): boolean {
-  return groupOf(owner.apiVersion) === "flagger.app";
 }
 
 /** Not every version has portions of a mirror, and one that has not forgets them silently. Flagger leaves them out, so its manifests are taken as they are. */
@@ -80,7 +103,7 @@ function portions({ spec, owner }: RouteIntent): Problem[] {
 
 /** What keeps a route of the user's own from being led by weights. */
 function unsplittable(intent: RouteIntent, route: KubeObject): Problem[] {
-  const where = `HTTPRoute ${intent.namespace}/${intent.apex}`;
+  const where = `${route.kind} ${intent.namespace}/${intent.apex}`;
   const leading = list(map(route.spec).rules).map(map).filter((rule) => leadsTo(rule, intent) !== undefined);
   // It would stay as it is, and no weight would do anything.
   if (leading.length === 0) {
@@ -110,7 +133,8 @@ function missingGateways({ namespace, spec }: RouteIntent, found: FoundObjects):
 // Render
 
 function render(intent: RouteIntent, found: FoundObjects, version: (kind: string) => string): KubeObject[] {
-  const before = found.get(routeKey(intent));
+  const kind = kindOf(intent);
+  const before = found.get(routeKey(intent, kind));
   const origin = before === undefined ? "created" : (originOf(before, intent.owner.uid) ?? "adopted");
   const spec = map(before?.spec);
   const apex = origin === "created" ? intent.spec.service?.apex : undefined;
@@ -118,8 +142,8 @@ function render(intent: RouteIntent, found: FoundObjects, version: (kind: string
   return [
     {
       ...before,
-      apiVersion: `${GROUP}/${version(HTTP_ROUTE.kind)}`,
-      kind: HTTP_ROUTE.kind,
+      apiVersion: `${GROUP}/${version(kind.resource.kind)}`,
+      kind: kind.resource.kind,
       metadata: defined({
         ...before?.metadata,
         name: intent.apex,
@@ -138,15 +162,9 @@ function generated(intent: RouteIntent, before: Json): Json {
 }
 
 /** The rule that the manifest asks for, with the apex Service as its backend. */
-function manifestRule({ apex, spec }: RouteIntent): Json {
-  const { timeout, backendTimeout, match, port } = spec.service ?? {};
-  const filters = filtersOf(spec);
-  return defined({
-    matches: matchesOf(list(match).map(map)),
-    filters: filters.length === 0 ? undefined : filters,
-    backendRefs: [{ group: "", kind: "Service", name: apex, port, weight: 1 }],
-    timeouts: timeout === undefined && backendTimeout === undefined ? undefined : defined({ request: timeout, backendRequest: backendTimeout }),
-  });
+function manifestRule(intent: RouteIntent): Json {
+  const { apex, spec } = intent;
+  return { ...kindOf(intent).ruleOf(spec), backendRefs: [{ group: "", kind: "Service", name: apex, port: spec.service?.port, weight: 1 }] };
 }
 
 function rulesOf(spec: Json): Json[] {
@@ -155,20 +173,21 @@ function rulesOf(spec: Json): Json[] {
 
 // Read
 
-function read(intent: Pick<RouteIntent, "namespace" | "apex" | "spec">, found: FoundObjects): RouteReading {
-  const object = found.get(routeKey(intent));
+function read(intent: Asked, found: FoundObjects): RouteReading {
+  const object = found.get(routeKey(intent, kindOf(intent)));
   if (object === undefined) return { kind: "absent" };
+  const unknown = (why: string): RouteReading => ({ kind: "unknown", why: `${object.kind} ${intent.namespace}/${intent.apex}: ${why}` });
   const refused = notAccepted(object);
-  if (refused !== undefined) return unknown(intent, refused);
+  if (refused !== undefined) return unknown(refused);
   const [primary, canary] = backends(intent);
   const groups = groupsOf(rulesOf(map(object.spec)), intent);
   const [first] = groups;
-  if (first === undefined || groups.some(({ state }) => state === "unsplit")) return unknown(intent, `each of its rules for the app should lead to ${primary} and ${canary}`);
+  if (first === undefined || groups.some(({ state }) => state === "unsplit")) return unknown(`each of its rules for the app should lead to ${primary} and ${canary}`);
   const readings = groups.map((group) => weightsOf(appRefs(group.split, intent), primary, canary));
   const [reading] = readings;
-  if (reading === undefined || readings.some((other) => other?.primaryWeight !== reading.primaryWeight)) return unknown(intent, "its rules disagree, or their weights are no percents that sum to 100");
-  if (first.state === "sticky" && reading.canaryWeight === 0) return unknown(intent, `users are kept at ${canary}, which has no weight`);
-  if (groups.some(({ state }) => state !== first.state)) return unknown(intent, "its rules do not choose the same users");
+  if (reading === undefined || readings.some((other) => other?.primaryWeight !== reading.primaryWeight)) return unknown("its rules disagree, or their weights are no percents that sum to 100");
+  if (first.state === "sticky" && reading.canaryWeight === 0) return unknown(`users are kept at ${canary}, which has no weight`);
+  if (groups.some(({ state }) => state !== first.state)) return unknown("its rules do not choose the same users");
   return { kind: "known", ...reading, scope: first.state === "matched" ? "matched" : "all", mirror: groups.some(({ split }) => mirrors(split, canary)) };
 }
 
@@ -200,16 +219,11 @@ function notAccepted(object: KubeObject): string | undefined {
   return undefined;
 }
 
-function unknown({ namespace, apex }: Names, why: string): RouteReading {
-  return { kind: "unknown", why: `HTTPRoute ${namespace}/${apex}: ${why}` };
-}
-
 // Restore
 
 function restore(intent: Names & { owner: RouteIntent["owner"] }, found: FoundObjects): { restored: KubeObject[]; deleted: KubeObject[] } {
-  const object = found.get(routeKey(intent));
-  if (object === undefined || originOf(object, intent.owner.uid) === undefined) return { restored: [], deleted: [] };
-  return { restored: [{ ...unmarked(object), spec: givenBack(object, intent) }], deleted: [] };
+  const objects = KINDS.flatMap((kind) => found.get(routeKey(intent, kind)) ?? []).filter((object) => originOf(object, intent.owner.uid) !== undefined);
+  return { restored: objects.map((object) => ({ ...unmarked(object), spec: givenBack(object, intent) })), deleted: [] };
 }
 
 /**

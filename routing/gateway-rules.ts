@@ -3,13 +3,36 @@ import type { CanarySpec } from "../crds/canary.ts";
 import { parseDuration } from "../crds/durations.ts";
 import { defined, isMap, list, map, text, texts, type Json } from "../crds/json.ts";
 import type { Problem } from "../crds/problem.ts";
+import type { Resource } from "../engine/ports.ts";
+
+export const GROUP = "gateway.networking.k8s.io";
+
+/** A kind of route: what it can say of the manifest, and what it cannot. */
+export interface RouteKind {
+  resource: Resource;
+  /** The rule that the manifest asks for, but for its backends, with the defaults that the API server would write. */
+  ruleOf(spec: CanarySpec): Json;
+  unsayableChoice(spec: CanarySpec): Problem[];
+  unsayableService(spec: CanarySpec): Problem[];
+}
+
+export const HTTP_ROUTE: RouteKind = {
+  resource: { group: GROUP, version: "v1", plural: "httproutes", kind: "HTTPRoute" },
+  ruleOf: ({ service }) => {
+    const filters = filtersOf(service);
+    const { timeout, backendTimeout } = service ?? {};
+    const timeouts = timeout === undefined && backendTimeout === undefined ? {} : { timeouts: defined({ request: timeout, backendRequest: backendTimeout }) };
+    return { matches: matchesOf(list(service?.match).map(map)), ...(filters.length === 0 ? {} : { filters }), ...timeouts };
+  },
+  unsayableChoice: ({ analysis }) => list(analysis?.match).flatMap((match, index) => conditions(map(match), `spec.analysis.match[${index}]`)),
+  unsayableService,
+};
 
 const PATHS: Readonly<Record<string, string>> = { exact: "Exact", prefix: "PathPrefix", regex: "RegularExpression" };
 const VALUES: Readonly<Record<string, string>> = { exact: "Exact", regex: "RegularExpression" };
-const SAYABLE = new Set(["uri", "method", "headers", "queryParams", "name"]);
+const SAYABLE: ReadonlySet<string> = new Set(["uri", "method", "headers", "queryParams", "name"]);
 
-/** Matches of a rule, with the defaults that the API server would write. */
-export function matchesOf(conditions: readonly Json[]): Json[] {
+function matchesOf(conditions: readonly Json[]): Json[] {
   return (conditions.length === 0 ? [{}] : conditions).map((one) => defined({ path: pathOf(map(one.uri)), method: text(map(one.method).exact), ...valuesOf(one) }));
 }
 
@@ -24,8 +47,7 @@ export function crossed(matches: readonly Json[], conditions: readonly Json[]): 
 }
 
 function valuesOf(condition: Json): { headers?: Json[]; queryParams?: Json[] } {
-  const [headers, queryParams] = [values(map(condition.headers)), values(map(condition.queryParams))];
-  return { ...(headers.length === 0 ? {} : { headers }), ...(queryParams.length === 0 ? {} : { queryParams }) };
+  return defined({ headers: headersOf(condition.headers), queryParams: headersOf(condition.queryParams) });
 }
 
 function joined(before: unknown, added: readonly Json[] = [], same: (name: string) => string): Json[] | undefined {
@@ -39,14 +61,17 @@ function pathOf(uri: Json): Json {
   return { type: "PathPrefix", value: "/" };
 }
 
-/** In the order of their names, so that the same manifest always gives the same rule. */
-function values(conditions: Json): Json[] {
-  return Object.entries(conditions)
+/** In the order of their names, so that the same manifest always gives the same rule. Undefined when there are none. */
+export function headersOf(conditions: unknown): Json[] | undefined {
+  const said = Object.entries(map(conditions))
     .sort(([left], [right]) => (left < right ? -1 : 1))
     .flatMap(([name, condition]) => Object.entries(VALUES).flatMap(([form, type]) => (typeof map(condition)[form] === "string" ? [{ type, name, value: map(condition)[form] }] : [])));
+  return said.length === 0 ? undefined : said;
 }
 
-export function filtersOf({ service }: CanarySpec): Json[] {
+type Service = NonNullable<CanarySpec["service"]>;
+
+export function filtersOf(service: Partial<Service> | undefined): Json[] {
   const filters: Json[] = [];
   const request = modifier(map(service?.headers?.request));
   const response = modifier(map(service?.headers?.response));
@@ -66,7 +91,7 @@ export function filtersOf({ service }: CanarySpec): Json[] {
 
 const CORS_SECONDS = 5;
 
-function corsOf(service: CanarySpec["service"]): Json | undefined {
+function corsOf(service: Partial<Service> | undefined): Json | undefined {
   const policy = service?.corsPolicy;
   if (policy === undefined) return undefined;
   const some = <T>(values: readonly T[] | undefined): readonly T[] | undefined => (values === undefined || values.length === 0 ? undefined : values);
@@ -91,37 +116,41 @@ function modifier(operations: Json): Json | undefined {
   return Object.keys(said).length === 0 ? undefined : said;
 }
 
-const no = (path: string, message: string): Problem => ({ reason: "Unsupported", path, message });
-
-/** Which of the conditions that choose users an HTTPRoute cannot say. */
-export function unsayableChoice({ analysis }: CanarySpec): Problem[] {
-  return list(analysis?.match).flatMap((match, index) => unsayable(map(match), `spec.analysis.match[${index}]`));
+export function unsaid(path: string, message: string): Problem {
+  return { reason: "Unsupported", path, message };
 }
 
 /** What of `spec.service` an HTTPRoute cannot say. */
-export function unsayableService({ service, analysis }: CanarySpec): Problem[] {
-  const problems = list(service?.match).flatMap((match, index) => unsayable(map(match), `spec.service.match[${index}]`));
+function unsayableService({ service, analysis }: CanarySpec): Problem[] {
+  const problems = list(service?.match).flatMap((match, index) => conditions(map(match), `spec.service.match[${index}]`));
   (service?.corsPolicy?.allowOrigins ?? []).forEach((origin, index) => {
-    if (origin.exact === undefined) problems.push(no(`spec.service.corsPolicy.allowOrigins[${index}]`, "An HTTPRoute names origins by exact alone, in which * stands for any part of a host. Use it."));
+    if (origin.exact === undefined) problems.push(unsaid(`spec.service.corsPolicy.allowOrigins[${index}]`, "An HTTPRoute names origins by exact alone, in which * stands for any part of a host. Use it."));
   });
   const { uri, type } = service?.rewrite ?? {};
   const matches = Math.max(service?.match?.length ?? 0, 1) * Math.max(analysis?.match?.length ?? 0, 1);
   if (uri !== undefined && type === "ReplacePrefixMatch") {
-    if (matches > 1) problems.push(no("spec.service.rewrite.type", "An HTTPRoute replaces a prefix for a single condition alone. Leave one in spec.service.match and spec.analysis.match, or use ReplaceFullPath."));
+    if (matches > 1) problems.push(unsaid("spec.service.rewrite.type", "An HTTPRoute replaces a prefix for a single condition alone. Leave one in spec.service.match and spec.analysis.match, or use ReplaceFullPath."));
     const by = map(map(list(service?.match)[0]).uri);
-    if (by.exact !== undefined || by.regex !== undefined) problems.push(no("spec.service.match[0].uri", "An HTTPRoute replaces a prefix that was matched by prefix alone. Use it, or rewrite.type ReplaceFullPath."));
+    if (by.exact !== undefined || by.regex !== undefined) problems.push(unsaid("spec.service.match[0].uri", "An HTTPRoute replaces a prefix that was matched by prefix alone. Use it, or rewrite.type ReplaceFullPath."));
   }
   return problems;
 }
 
-function unsayable(match: Json, path: string): Problem[] {
+function conditions(match: Json, path: string): Problem[] {
+  const problems = unsayable(match, path, { kind: "HTTPRoute", words: SAYABLE });
+  if (match.method !== undefined && text(map(match.method).exact) === undefined) problems.push(unsaid(`${path}.method`, "An HTTPRoute matches a method by exact alone. Use it."));
+  if (match.uri !== undefined && !Object.keys(PATHS).some((form) => form in map(match.uri))) problems.push(unsaid(`${path}.uri`, "An HTTPRoute matches a path by exact, prefix or regex. Use one of them."));
+  return problems;
+}
+
+/** Words that the kind does not know, and forms of values that no kind knows. */
+export function unsayable(match: Json, path: string, { kind, words }: { kind: string; words: ReadonlySet<string> }): Problem[] {
   const known = (condition: unknown): boolean => Object.keys(VALUES).some((form) => isMap(condition) && form in condition);
+  const valued = (["headers", "queryParams"] as const).filter((key) => words.has(key));
   return [
-    ...Object.keys(match).filter((key) => !SAYABLE.has(key)).map((key) => no(`${path}.${key}`, `An HTTPRoute knows no ${key}. Remove it.`)),
-    ...["headers", "queryParams"].flatMap((key) =>
-      Object.entries(map(match[key])).filter(([, condition]) => !known(condition)).map(([name]) => no(`${path}.${key}.${name}`, "An HTTPRoute matches by exact or regex alone. Use one of them.")),
+    ...Object.keys(match).filter((key) => !words.has(key)).map((key) => unsaid(`${path}.${key}`, `The kind ${kind} knows no ${key}. Remove it.`)),
+    ...valued.flatMap((key) =>
+      Object.entries(map(match[key])).filter(([, condition]) => !known(condition)).map(([name]) => unsaid(`${path}.${key}.${name}`, `The kind ${kind} matches by exact or regex alone. Use one of them.`)),
     ),
-    ...(match.method !== undefined && text(map(match.method).exact) === undefined ? [no(`${path}.method`, "An HTTPRoute matches a method by exact alone. Use it.")] : []),
-    ...(match.uri !== undefined && !Object.keys(PATHS).some((form) => form in map(match.uri)) ? [no(`${path}.uri`, "An HTTPRoute matches a path by exact, prefix or regex. Use one of them.")] : []),
   ];
 }

@@ -20,6 +20,7 @@ const GATEWAY = versions("gateways", "Gateway");
 export const istio: Router = {
   name: "istio",
   kinds: [VIRTUAL_SERVICE.all, DESTINATION_RULE.all, GATEWAY.all],
+  needs: () => [VIRTUAL_SERVICE.first, DESTINATION_RULE.first, GATEWAY.first],
   refersTo: [GATEWAY.first.kind],
   can: { weights: true, mirror: true, match: true, sessionAffinity: true },
   keys: keysOf,

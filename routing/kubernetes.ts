@@ -6,6 +6,7 @@ import type { RouteIntent, Router } from "./router.ts";
 export const kubernetes: Router = {
   name: "kubernetes",
   kinds: [],
+  needs: () => [],
   refersTo: [],
   can: { weights: false, mirror: false, match: false, sessionAffinity: false },
   keys: () => ({ route: undefined, others: [] }),

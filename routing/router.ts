@@ -48,13 +48,15 @@ export interface Router {
   name: string;
   /** The kinds it reads and writes, most preferred version first: the shell watches the first version of each that is served. */
   kinds: readonly (readonly Resource[])[];
+  /** The kinds, in their most preferred version, without which this manifest cannot be worked on. */
+  needs(intent: Pick<RouteIntent, "spec" | "owner">): readonly Resource[];
   /** Kinds among them that Canaries refer to across namespaces and that are never written, such as gateways. */
   refersTo: readonly string[];
   can: { weights: boolean; mirror: boolean; match: boolean; sessionAffinity: boolean };
   /** Keys (see FoundObjects) of the object that holds the weights, absent where none does, and of those beside it. */
-  keys(intent: Pick<RouteIntent, "namespace" | "apex">): { route: string | undefined; others: string[] };
+  keys(intent: Pick<RouteIntent, "namespace" | "apex" | "spec" | "owner">): { route: string | undefined; others: string[] };
   /** Keys of the objects that only `check` looks at, such as gateways. */
-  reads(intent: Pick<RouteIntent, "namespace" | "spec">): string[];
+  reads(intent: Pick<RouteIntent, "namespace" | "apex" | "spec" | "owner">): string[];
   /** What of the spec this router cannot do, with paths; what only the cluster can tell (a gateway that is missing) too. */
   check(intent: RouteIntent, found: FoundObjects): Problem[];
   /**
@@ -63,7 +65,7 @@ export interface Router {
    * object that somebody else made is kept in an annotation, once. `version` gives the served version of a kind, for example "v1beta1".
    */
   render(intent: RouteIntent, found: FoundObjects, version: (kind: string) => string): KubeObject[];
-  read(intent: Pick<RouteIntent, "namespace" | "apex" | "spec">, found: FoundObjects): RouteReading;
+  read(intent: Pick<RouteIntent, "namespace" | "apex" | "spec" | "owner">, found: FoundObjects): RouteReading;
   /**
    * What is to become of each object when the app is given back: restored to what was found, or deleted because the engine made it. A route that the
    * engine made is restored too, as one that leads to the apex Service: whoever reaches the app through it goes on reaching it.

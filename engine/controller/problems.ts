@@ -40,7 +40,7 @@ function routing(drawing: Drawing): Problem[] {
   if (world.router === undefined) {
     return [{ reason: "RouterMissing", path: "spec.provider", message: `there is no router "${provider}"; use ${ROUTERS.map(({ name }) => name).join(" or ")}` }];
   }
-  const unserved = world.router.kinds.flatMap((versions) => versions.slice(0, 1)).filter((kind) => drawing.version(kind.kind) === "");
+  const unserved = world.router.needs({ spec: drawing.canary.spec, owner: world.owner }).filter((kind) => drawing.version(kind.kind) === "");
   if (unserved.length > 0) {
     const kinds = unserved.map((kind) => kind.kind).join(", ");
     return [{ reason: "RouterMissing", path: "spec.provider", message: `the API server serves no ${kinds}: install ${provider} and its CRDs` }];

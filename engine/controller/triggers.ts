@@ -67,8 +67,10 @@ export function lookedAt(canary: KubeObject, router: Router | undefined): string
 }
 
 function routed(router: Router, namespace: string, apex: string, canary: KubeObject): string[] {
-  const { route, others } = router.keys({ namespace, apex });
-  const keys = [...(route === undefined ? [] : [route]), ...others, ...router.reads({ namespace, spec: canary.spec as CanarySpec })];
+  const owner = { apiVersion: canary.apiVersion, name: canary.metadata.name, uid: canary.metadata.uid ?? "" };
+  const asked = { namespace, apex, spec: canary.spec as CanarySpec, owner };
+  const { route, others } = router.keys(asked);
+  const keys = [...(route === undefined ? [] : [route]), ...others, ...router.reads(asked)];
   // From "plural.group/namespace/name".
   return keys.map((key) => key.replace(/^([^./]+)[^/]*/, "$1"));
 }

@@ -24,7 +24,7 @@ export function wantedOf(context: Context, drawing: Drawing): Wanted[] {
   }
   const target = projected.target === undefined || world.target === undefined ? [] : [entry(DEPLOYMENTS, projected.target, world.target, removal(context, drawing, projected.target))];
   // What the route refers to comes before the route.
-  const route = world.router?.keys({ namespace: world.namespace, apex: settings.apex }).route;
+  const route = world.router?.keys(routeIntent(drawing)).route;
   const ordered = [...projected.routes].sort((left, right) => Number(keyOf(left) === route) - Number(keyOf(right) === route));
   const routes = ordered.flatMap((object) => {
     const resource = context.caches.resource(object.kind);
@@ -56,10 +56,9 @@ function replicasOf(object: KubeObject | undefined): number {
  * A cache that lags would take a route for gone that a stalled leader has just brought back.
  */
 async function stillRouted(context: Context, drawing: Drawing): Promise<string | undefined> {
-  const { world, settings } = drawing;
-  const { router } = world;
+  const { router } = drawing.world;
   if (router === undefined) return "no router to read the route with";
-  const { route } = router.keys({ namespace: world.namespace, apex: settings.apex });
+  const { route } = router.keys(routeIntent(drawing));
   return (route === undefined ? undefined : await stillWeighted(context, drawing, router, route)) ?? stillSelected(context, drawing);
 }
 

@@ -31,6 +31,7 @@ export function worldOf(context: Context, canary: KubeObject, spec: CanarySpec, 
   const target = caches.get("deployments", namespace, settings.target);
   const primary = caches.get("deployments", namespace, settings.primary);
   const router = context.router(spec.provider ?? options.meshProvider);
+  const owner = { apiVersion: canary.apiVersion, name: canary.metadata.name, uid: canary.metadata.uid ?? "" };
   const revisions = new Map<string, { object: KubeObject; revision: StoredRevision }>();
   for (const hash of hashes) {
     const object = hash === undefined || hash === "" ? undefined : caches.get("controllerrevisions", namespace, revisionName(settings.target, hash));
@@ -39,7 +40,7 @@ export function worldOf(context: Context, canary: KubeObject, spec: CanarySpec, 
   }
   return {
     namespace,
-    owner: { apiVersion: canary.apiVersion, name: canary.metadata.name, uid: canary.metadata.uid ?? "" },
+    owner,
     target,
     primary,
     // A target that was deleted in the middle of a run still has to get its traffic taken off.
@@ -50,15 +51,15 @@ export function worldOf(context: Context, canary: KubeObject, spec: CanarySpec, 
       canary: caches.get("services", namespace, serviceName(settings.apex, "canary")),
     },
     router,
-    found: router === undefined ? new Map() : routingObjects(context, router, namespace, settings.apex, spec),
+    found: router === undefined ? new Map() : routingObjects(context, router, { namespace, apex: settings.apex, spec, owner }),
     revisions,
   };
 }
 
-function routingObjects(context: Context, router: Router, namespace: string, apex: string, spec: CanarySpec): Map<string, KubeObject> {
+function routingObjects(context: Context, router: Router, asked: Parameters<Router["keys"]>[0]): Map<string, KubeObject> {
   const found = new Map<string, KubeObject>();
-  const { route, others } = router.keys({ namespace, apex });
-  for (const key of [...(route === undefined ? [] : [route]), ...others, ...router.reads({ namespace, spec })]) {
+  const { route, others } = router.keys(asked);
+  for (const key of [...(route === undefined ? [] : [route]), ...others, ...router.reads(asked)]) {
     const [kind = "", inside = "", name = ""] = key.split("/");
     const object = context.caches.get(kind, inside, name);
     if (object !== undefined) found.set(key, object);

@@ -69,9 +69,9 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 - apiGroups: [networking.istio.io]
   resources: [virtualservices, destinationrules]
   verbs: [get, list, watch, create, patch, delete]
-# Or they are HTTPRoutes.
+# Or they are HTTPRoutes and GRPCRoutes.
 - apiGroups: [gateway.networking.k8s.io]
-  resources: [httproutes]
+  resources: [httproutes, grpcroutes]
   verbs: [get, list, watch, create, patch, delete]
 {{- if .Values.configTracking.secrets }}
 # Asked for by configTracking.secrets: credentials of MetricTemplates are in Secrets.

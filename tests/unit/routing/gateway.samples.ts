@@ -57,3 +57,29 @@ export const gatewaySamples: Samples = {
   ],
   goldens: join(import.meta.dirname, "goldens/gatewayapi"),
 };
+
+export function grpcSpec(service: object = {}, analysis: object = {}): CanarySpec {
+  return gatewaySpec({ appProtocol: "grpc", ...service }, analysis);
+}
+
+export const grpcSamples: Samples = {
+  ...gatewaySamples,
+  spec: grpcSpec(),
+  others: [
+    grpcSpec({ hosts: ["app.example.com"] }),
+    grpcSpec({ match: [{ uri: { exact: "/podinfo.Echo/Say" }, headers: { "x-lane": { exact: "blue" } } }, { uri: { prefix: "/podinfo.Info/" } }], headers: { request: { set: { a: "b" } } } }),
+  ],
+  users: {
+    ...gatewaySamples.users,
+    kind: "GRPCRoute",
+    spec: {
+      parentRefs: [{ group: "gateway.networking.k8s.io", kind: "Gateway", name: "theirs" }],
+      rules: [
+        { matches: [{ method: { type: "Exact", service: "podinfo.Echo" } }], backendRefs: [{ group: "", kind: "Service", name: "podinfo", port: 9898, weight: 1 }] },
+        { backendRefs: [{ group: "", kind: "Service", name: "podinfo", port: 9999, weight: 1 }] },
+        { matches: [{ method: { type: "Exact", service: "docs.Pages" } }], backendRefs: [{ group: "", kind: "Service", name: "docs", port: 80, weight: 1 }] },
+      ],
+    },
+  },
+  goldens: join(import.meta.dirname, "goldens/gatewayapi-grpc"),
+};

@@ -5,7 +5,7 @@ import type { KubeObject } from "../../../engine/ports.ts";
 import { gatewayApiV1 as router } from "../../../routing/gateway-api.ts";
 import type { FoundObjects, RouteIntent } from "../../../routing/router.ts";
 import { foundOf, intentOf, version } from "./conformance.ts";
-import { gatewaySamples, gatewaySpec } from "./gateway.samples.ts";
+import { gatewaySamples, gatewaySpec, grpcSamples, grpcSpec } from "./gateway.samples.ts";
 
 const gateway: KubeObject = { apiVersion: "gateway.networking.k8s.io/v1", kind: "Gateway", metadata: { name: "public", namespace: "test" }, spec: {} };
 const chosen = [{ headers: { "x-user": { exact: "tester" } } }];
@@ -148,5 +148,40 @@ describe("a route of the user's own that is edited while the engine leads it", (
     const applied = { ...gatewaySamples.users, metadata: { ...gatewaySamples.users.metadata, annotations: live?.metadata.annotations } };
     expect(rules(intentOf(spec, 30), foundOf(router, [applied]))).toEqual(map(live?.spec).rules);
     expect(router.read(intentOf(spec, 30), foundOf(router, [applied])).kind).toBe("unknown");
+  });
+});
+
+describe("gRPC", () => {
+  const routeOf = (owner: string): unknown => {
+    const intent = { ...intentOf(grpcSpec(), 0), owner: { apiVersion: `${owner}/v1beta1`, name: "podinfo", uid: "c1" } };
+    return [router.keys(intent).route, router.needs(intent).map(({ kind }) => kind)];
+  };
+
+  test("is led by a GRPCRoute, but for manifests of Flagger's, whose HTTPRoute is there", () => {
+    expect(routeOf("rollout.kurator.dev")).toEqual(["grpcroutes.gateway.networking.k8s.io/test/podinfo", ["GRPCRoute", "Gateway"]]);
+    expect(routeOf("flagger.app")).toEqual(["httproutes.gateway.networking.k8s.io/test/podinfo", ["HTTPRoute", "Gateway"]]);
+  });
+
+  test.each([
+    ["spec.service.timeout", { timeout: "5s" }, {}],
+    ["spec.service.rewrite", { rewrite: { uri: "/" } }, {}],
+    ["spec.service.match[0].uri", { match: [{ uri: { prefix: "/podinfo.Ec" } }] }, {}],
+    ["spec.service.match[0].uri", { match: [{ uri: { exact: "/podinfo.Echo" } }] }, {}],
+    ["spec.service.match[0].uri", { match: [{ uri: { regex: "/.*" } }] }, {}],
+    ["spec.service.match[0].method", { match: [{ method: { exact: "POST" } }] }, {}],
+    ["spec.analysis.match[0].queryParams", {}, { iterations: 2, match: [{ queryParams: { a: { exact: "b" } } }] }],
+  ])("refuses %s", (path, service, analysis) => {
+    expect(router.check(intentOf(grpcSpec(service, analysis), 0), foundOf(router, [gateway]))).toMatchObject([{ reason: "Unsupported", path }]);
+  });
+
+  test("a route of the other kind that leads to the app would be a rival", () => {
+    expect(router.reads(intentOf(grpcSpec(), 0))).toContain("httproutes.gateway.networking.k8s.io/test/podinfo");
+    expect(router.check(intentOf(grpcSpec(), 0), foundOf(router, [gateway, gatewaySamples.users]))).toMatchObject([{ reason: "NameTaken", path: "spec.service.appProtocol" }]);
+    expect(router.check(intentOf(gatewaySpec(), 0), foundOf(router, [gateway, grpcSamples.users]))).toMatchObject([{ reason: "NameTaken", path: "spec.service.appProtocol" }]);
+  });
+
+  test("both kinds are given back, whatever the protocol was last", () => {
+    const objects = [...router.render(intentOf(grpcSpec(), 0), new Map(), version), ...router.render(intentOf(gatewaySpec(), 0), new Map(), version)];
+    expect(router.restore(intentOf(gatewaySpec(), 0), foundOf(router, objects)).restored.map(({ kind }) => kind).sort()).toEqual(["GRPCRoute", "HTTPRoute"]);
   });
 });

@@ -131,7 +131,7 @@ describe("a VirtualService that was there", () => {
   });
 
   test("is known by its key", () => {
-    expect(istio.keys({ namespace: "test", apex: "podinfo" }).route).toBe(ROUTE);
+    expect(istio.keys(intentOf(istioSpec(), 0)).route).toBe(ROUTE);
   });
 });
 

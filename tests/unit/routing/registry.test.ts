@@ -1,8 +1,8 @@
 // Every router of the registry keeps the shared promises; a name that is not there means no router.
 import { describe, expect, test } from "@jest/globals";
 import { ROUTERS, routerFor } from "../../../routing/registry.ts";
-import { conforms, type Samples } from "./conformance.ts";
-import { gatewaySamples } from "./gateway.samples.ts";
+import { conforms, intentOf, type Samples } from "./conformance.ts";
+import { gatewaySamples, grpcSamples } from "./gateway.samples.ts";
 import { istioSamples } from "./istio.samples.ts";
 
 const SAMPLES: Record<string, Samples> = { istio: istioSamples, "gatewayapi:v1": gatewaySamples, "gatewayapi:v1beta1": gatewaySamples };
@@ -17,7 +17,7 @@ describe("routerFor", () => {
   });
 
   test("has samples for every router that has a route object", () => {
-    const routed = ROUTERS.filter((router) => router.keys({ namespace: "test", apex: "podinfo" }).route !== undefined);
+    const routed = ROUTERS.filter((router) => router.keys(intentOf(gatewaySamples.spec, 0)).route !== undefined);
     expect(Object.keys(SAMPLES).sort()).toEqual(routed.map((router) => router.name).sort());
   });
 });
@@ -25,4 +25,5 @@ describe("routerFor", () => {
 for (const router of ROUTERS) {
   const samples = SAMPLES[router.name];
   if (samples !== undefined) conforms(router, samples);
+  if (samples === gatewaySamples) describe("GRPCRoute", () => conforms(router, grpcSamples));
 }

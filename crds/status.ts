@@ -56,7 +56,7 @@ export const canaryStatusSchema = z.object({
   lastPromotedSpec: z.string().optional().describe("Revision that was promoted last"),
   previousPromotedSpec: z.string().optional().describe("Revision that was promoted before that one, to which the action rollback returns"),
   lastTransitionTime: instant.optional(),
-  trackedConfigs: z.record(z.string(), z.string()).optional(),
+  trackedConfigs: z.record(z.string(), z.string()).optional().describe("Checksums of the ConfigMaps and Secrets that the target reads"),
   sessionAffinityCookie: z.string().optional(),
   primarySessionAffinityCookie: z.string().optional(),
   previousSessionAffinityCookie: z.string().optional(),
@@ -84,6 +84,7 @@ export const canaryStatusSchema = z.object({
       replicas: z.int().min(1).describe("How many replicas the target gets when it runs: the last number its owner set"),
       scale: z.enum(["AsFound", "Up", "Zero"]),
       paused: z.boolean(),
+      configs: z.string().optional().describe("Digest of trackedConfigs as the target was last judged; absent where they are not tracked"),
     })
     .optional()
     .describe("The target as it was last judged, and how it should be"),
@@ -107,6 +108,7 @@ export const canaryStatusSchema = z.object({
       deadlineAt: instant.optional().describe("When the workload that is waited for must be ready"),
       holdingSince: instant.optional().describe("Since when checks gave no verdict"),
       passed: z.boolean().optional().describe("The last check of this rung passed; only gates are waited for"),
+      fresh: z.boolean().optional().describe("The target goes to zero before this run: its pods read contents that have changed since, and nothing else would make new ones"),
       haltedBy: z.enum(GATES).optional().describe("The closed gate that was announced last"),
       paused: z.boolean().optional().describe("A person asked for it: no check and no step until it is resumed; what is unsafe still comes back"),
       preRollout: z.enum(["Passed"]).optional(),

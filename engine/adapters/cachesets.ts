@@ -22,10 +22,15 @@ export interface Watched {
   labelSelector?: string;
   fieldSelector?: string;
   trim?: (object: KubeObject) => KubeObject;
+  metadataOnly?: boolean;
+  /** For one object of a kind that is watched as a whole too. */
+  alone?: boolean;
   namespaces?: readonly string[];
 }
 
 const REASON_MAX = 200;
+/** The place of the one object that is watched by itself. */
+const ALONE = "alone";
 
 export type Changed = (resource: Resource, before: KubeObject | undefined, after: KubeObject | undefined) => void;
 
@@ -35,12 +40,12 @@ export class CacheSet implements Caches {
   private readonly kinds = new Map<string, Resource[]>();
 
   constructor(options: WatchOptions, watched: readonly Watched[], onChange: Changed) {
-    for (const { resource, labelSelector, fieldSelector, trim, namespaces = options.namespaces } of watched) {
+    for (const { resource, alone = false, namespaces = options.namespaces, ...how } of watched) {
       const places = namespaces.length === 0 ? [undefined] : namespaces;
       const listener = { onChange: (before?: KubeObject, after?: KubeObject) => onChange(resource, before, after), onServed: () => this.wakeAll(onChange) };
-      const informers = places.map((namespace) => new Informer({ ...options, ...listener, resource, namespace, labelSelector, fieldSelector, trim }));
-      this.informers.set(keyOf(resource), informers);
-      if (resource.plural !== "canaries") this.kinds.set(resource.kind, [...(this.kinds.get(resource.kind) ?? []), resource]);
+      const informers = places.map((namespace) => new Informer({ ...options, ...listener, resource, namespace, ...how }));
+      this.informers.set(alone ? ALONE : keyOf(resource), informers);
+      if (resource.plural !== "canaries" && !alone) this.kinds.set(resource.kind, [...(this.kinds.get(resource.kind) ?? []), resource]);
     }
   }
 
@@ -80,7 +85,7 @@ export class CacheSet implements Caches {
   }
 
   freeze(): string | undefined {
-    const found = first(this.of("configmaps"), (informer) => informer.list()[0]);
+    const found = first(this.informers.get(ALONE) ?? [], (informer) => informer.list()[0]);
     if (found === undefined) return undefined;
     const reason = (found.data as { reason?: unknown } | undefined)?.reason;
     return typeof reason === "string" && reason !== "" ? reason.slice(0, REASON_MAX) : `ConfigMap ${found.metadata.namespace}/${found.metadata.name} exists`;
@@ -120,7 +125,8 @@ export class CacheSet implements Caches {
 
   private holding(object: KubeObject): Informer | undefined {
     const group = groupOf(object.apiVersion);
-    for (const informers of this.informers.values()) {
+    for (const [key, informers] of this.informers) {
+      if (key === ALONE) continue;
       const [known] = informers;
       if (known?.resource.kind !== object.kind || known.resource.group !== group || known.missing) continue;
       return informers.length === 1 ? known : informers.find((informer) => informer.namespace === object.metadata.namespace);

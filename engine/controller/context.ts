@@ -1,6 +1,7 @@
 // What a pass is given: caches, ports and options, put together once by the composition root.
 import type { next } from "../machine/next.ts";
 import type { Clock, Http, KubeApi, KubeObject, Log, Resource } from "../ports.ts";
+import type { ConfigKind } from "../../crds/marks.ts";
 import type { Router } from "../../routing/router.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -41,6 +42,8 @@ export interface Options {
   metricsServer: string;
   meshProvider: string;
   includeLabelPrefixes: readonly string[];
+  /** A change of one of these kinds that pods read is a new revision, and the primary reads copies of them. */
+  configKinds: readonly ConfigKind[];
   /** Hears of every decision about Canaries that have no event hook of their own. */
   eventWebhook: string | undefined;
 }

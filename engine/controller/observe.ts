@@ -4,7 +4,9 @@ import { REVISION, groupOf } from "../../crds/marks.ts";
 import type { Answer, Observation, PrimarySeen, TargetSeen, TrafficSeen } from "../machine/types.ts";
 import type { KubeObject } from "../ports.ts";
 import { mergePatch } from "../workload/mergepatch.ts";
-import { imagesOf, readDeployment } from "../workload/deployment.ts";
+import { configsDigest } from "../workload/configs.ts";
+import { templateHash } from "../workload/canonical.ts";
+import { imagesOf } from "../workload/deployment.ts";
 import { restarts } from "../workload/podrestarts.ts";
 import { revisionOfPrimary } from "../workload/primary.ts";
 import { objectKey } from "./key.ts";
@@ -42,21 +44,30 @@ export function observe(drawing: Drawing, sources: Sources): Observation {
 }
 
 function targetSeen({ world, status, settings }: Drawing, pods: readonly KubeObject[]): TargetSeen | undefined {
-  if (world.target === undefined) return undefined;
-  const { uid, generation, hash, images, replicas, paused, availableReplicas, readiness } = readDeployment(world.target, settings.canaryReadyPercent);
+  const { target, workload, revision, configs } = world;
+  if (target === undefined || workload === undefined || revision === undefined) return undefined;
+  const { hash, images } = revision;
+  const running = world.revisions.get(status.run?.revision ?? "")?.revision;
   // Pods may have more containers than their template says: sidecars are injected.
   const runs = (pod: KubeObject): boolean => images.every((image) => imagesOf({ spec: pod.spec }).includes(image));
   const mine = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined && runs(pod));
   const crashes = status.run === undefined ? 0 : restarts(mine, status.run.startedAt);
-  return { uid, generation, hash, images, replicas, paused, availableReplicas, readiness, restarts: crashes };
+  return {
+    ...workload.read(target, settings.canaryReadyPercent),
+    hash,
+    images,
+    restarts: crashes,
+    configs: configs.target === undefined ? undefined : { digest: configsDigest(configs.target), checksums: configs.target },
+    sameTemplate: running === undefined || templateHash(running.template) === templateHash(revision.template),
+  };
 }
 
 function primarySeen({ world, settings }: Drawing): PrimarySeen | undefined {
-  const { primary, label } = world;
-  if (primary === undefined) return undefined;
-  const { images, replicas, availableReplicas, readiness } = readDeployment(primary, settings.primaryReadyPercent);
-  const revision = primary.metadata.annotations?.[REVISION] ?? (label === undefined ? undefined : revisionOfPrimary(primary, label).hash);
-  return { revision, images, replicas, availableReplicas, readiness };
+  const { primary, label, workload, configs } = world;
+  if (primary === undefined || workload === undefined) return undefined;
+  const { replicas, availableReplicas, readiness } = workload.read(primary, settings.primaryReadyPercent);
+  const revision = primary.metadata.annotations?.[REVISION] ?? (label === undefined ? undefined : revisionOfPrimary(primary, label, configs.originals, configs.primary).hash);
+  return { revision, images: imagesOf((primary.spec as { template?: unknown } | undefined)?.template), replicas, availableReplicas, readiness };
 }
 
 /** Read back, not assumed: what is cached must read as the weights asked for, and rendering once more must find nothing to change. */

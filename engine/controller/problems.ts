@@ -7,6 +7,7 @@ import { ROUTERS } from "../../routing/registry.ts";
 import { checkService } from "../workload/service.ts";
 import { foreignController, groupOf } from "../../crds/marks.ts";
 import { primaryLabel } from "../workload/primary.ts";
+import { workloadOf } from "../workload/kinds.ts";
 import type { Context } from "./context.ts";
 import { HANDBACK, routeIntent, serviceIntent, type Drawing } from "./project.ts";
 import { windowProblems } from "./windows.ts";
@@ -19,16 +20,16 @@ export function problemsOf(context: Context, drawing: Drawing, rival: string | u
   const { canary, world, settings } = drawing;
   const problems = [...unsupported(canary)];
   if (canary.spec.service === undefined) {
-    problems.push({ reason: "InvalidSpec", path: "spec.service", message: "a Deployment needs spec.service with a port, so that there is something to route; add it" });
+    problems.push({ reason: "InvalidSpec", path: "spec.service", message: "a workload needs spec.service with a port, so that there is something to route; add it" });
   }
   if (rival !== undefined) {
-    problems.push({ reason: "DuplicateTarget", path: "spec.targetRef.name", message: `${rival} is older and already rolls out Deployment ${settings.target}; delete one of the two` });
+    problems.push({ reason: "DuplicateTarget", path: "spec.targetRef.name", message: `${rival} is older and already rolls out ${settings.kind} ${settings.target}; delete one of the two` });
   }
   if (world.target !== undefined && world.label === undefined) {
     problems.push({
       reason: "SelectorLabelMissing",
       path: "spec.targetRef.name",
-      message: `Deployment ${settings.target} selects its pods by none of the labels app, name, app.kubernetes.io/name; add one of them to spec.selector.matchLabels (the Deployment must be made anew for it)`,
+      message: `${settings.kind} ${settings.target} selects its pods by none of the labels app, name, app.kubernetes.io/name; add one of them to spec.selector.matchLabels (the ${settings.kind} must be made anew for it)`,
     });
   }
   problems.push(...renamed(drawing), ...windowProblems(canary.spec.windows, context.clock.now()), ...routing(drawing), ...names(drawing), ...metrics(context, drawing));
@@ -60,7 +61,7 @@ function names(drawing: Drawing): Problem[] {
       problems.push({
         reason: "NameTaken",
         path: "spec.targetRef.name",
-        message: `Deployment ${settings.primary} exists and is not a copy of ${settings.target} (its selector has no ${key}=${value}); rename one of the two`,
+        message: `${settings.kind} ${settings.primary} exists and is not a copy of ${settings.target} (its selector has no ${key}=${value}); rename one of the two`,
       });
     }
   }
@@ -96,7 +97,7 @@ function renamed({ settings, world }: Drawing): Problem[] {
 function unsupported({ apiVersion, spec }: Canary): Problem[] {
   const flagger = apiVersion.startsWith(`${GROUPS.flagger.group}/`);
   const found: [string, boolean, string][] = [
-    ["spec.targetRef.kind", spec.targetRef.kind !== "Deployment", "only Deployments are rolled out"],
+    ["spec.targetRef.kind", workloadOf(spec.targetRef.kind) === undefined, "only Deployments and DaemonSets are rolled out"],
     ["spec.autoscalerRef", spec.autoscalerRef !== undefined, "autoscalers are not copied yet; remove it and scale the primary yourself"],
   ];
   const problems: Problem[] = found.filter(([, present]) => present).map(([path, , message]) => ({ reason: "Unsupported", path, message }));

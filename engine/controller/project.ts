@@ -1,19 +1,17 @@
 // What should the cluster look like? Renders every object of a Canary from its spec, its committed status and the stored revisions. Pure: the same
 // status renders the same objects, whoever asks and whenever.
 import type { Canary, CanarySpec } from "../../crds/canary.ts";
-import { CANARY_LABEL, EPOCH, MARKS, ORIGIN, OWNER, groupOf } from "../../crds/marks.ts";
+import { CANARY_LABEL, EPOCH, MARKS, ORIGIN, OWNER, PAUSED, REVISION, groupOf } from "../../crds/marks.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
 import { cookiesOf } from "../machine/moves.ts";
 import type { Settings } from "../machine/settings.ts";
 import type { Affinity } from "../../routing/router.ts";
 import type { KubeObject, OwnerReference } from "../ports.ts";
-import { renderPrimary, renderTarget } from "../workload/primary.ts";
-import { renderRevision, revisionOf } from "../workload/revisions.ts";
+import { renderPrimary, revisionOfPrimary } from "../workload/primary.ts";
+import { renderRevision, type StoredRevision } from "../workload/revisions.ts";
 import { renderService, type ServiceIntent, type ServiceRole } from "../workload/service.ts";
 import type { World } from "./world.ts";
 
-/** Set on a target that the engine has paused, so that it never lifts a pause of somebody else. */
-export const PAUSED = `${MARKS}paused`;
 /** On the primary: the number of replicas that the engine gave it last. */
 const GIVEN_REPLICAS = `${MARKS}replicas`;
 /** On the primary: until when it serves on while the app is given back. */
@@ -23,6 +21,7 @@ export const HANDBACK = `${MARKS}handback`;
 
 /** What survives the Canary on its primary. */
 export interface Handback {
+  kind: string;
   target: string;
   apex: string;
   replicas: number;
@@ -83,6 +82,7 @@ function apexService(drawing: Drawing, services: ServiceIntent): KubeObject {
 
 function handback({ status, settings, provider }: Drawing): string {
   const info: Handback = {
+    kind: settings.kind,
     target: settings.target,
     apex: settings.apex,
     replicas: status.target?.replicas ?? 1,
@@ -102,7 +102,7 @@ export function serviceIntent({ canary, settings, world, status }: Pick<Drawing,
   const { service } = canary.spec;
   const { label } = world;
   const stored = world.revisions.get(status.primary?.revision ?? "")?.revision;
-  const template = stored?.template ?? (world.target === undefined ? undefined : revisionOf(world.target).template);
+  const template = stored?.template ?? world.revision?.template;
   if (service === undefined || label === undefined || template === undefined) return undefined;
   return { namespace: world.namespace, apex: settings.apex, service, owner: world.owner, label, template };
 }
@@ -122,12 +122,16 @@ function routes(drawing: Drawing): KubeObject[] {
 /** Stored before anything runs on it, and only ever from the live target while that is still the revision in question. */
 function missingRevisions(drawing: Drawing): KubeObject[] {
   const { world, status, settings } = drawing;
-  if (world.target === undefined) return [];
-  const live = revisionOf(world.target);
-  const wanted = [status.primary?.revision, status.run?.revision];
-  if (!wanted.includes(live.hash) || world.revisions.has(live.hash)) return [];
-  const object = renderRevision(world.namespace, settings.target, live, (status.counters?.runs ?? 0) + 1);
-  return [owned(drawing, { ...object, metadata: { ...object.metadata, annotations: { [ORIGIN]: "created" } } }, false)];
+  const { primary, label, configs } = world;
+  // A primary that another engine rendered is the only source of what it runs.
+  const adopted = primary !== undefined && label !== undefined && primary.metadata.annotations?.[REVISION] === undefined ? revisionOfPrimary(primary, label, configs.originals, configs.primary) : undefined;
+  const wanted = new Set([status.primary?.revision, status.run?.revision, status.lastPromotedSpec]);
+  const found = [world.revision, adopted].filter((revision) => revision !== undefined && wanted.has(revision.hash) && !world.revisions.has(revision.hash)) as StoredRevision[];
+  const missing = new Map(found.map((revision) => [revision.hash, revision]));
+  return [...missing.values()].map((revision) => {
+    const object = renderRevision(world.namespace, settings.target, revision, (status.counters?.runs ?? 0) + 1);
+    return owned(drawing, { ...object, metadata: { ...object.metadata, annotations: { [ORIGIN]: "created" } } }, false);
+  });
 }
 
 function primary(drawing: Drawing): KubeObject | undefined {
@@ -135,7 +139,7 @@ function primary(drawing: Drawing): KubeObject | undefined {
   const stored = world.revisions.get(status.primary?.revision ?? "")?.revision;
   if (stored === undefined || world.target === undefined || world.label === undefined) return undefined;
   const found = world.primary;
-  const replicas = Number((found?.spec as { replicas?: number } | undefined)?.replicas ?? 0);
+  const replicas = found === undefined ? 0 : (world.workload?.replicas(found) ?? 0);
   const declared = status.target?.replicas ?? 1;
   // As many as its owner asks for when it is made and when it takes over a revision; never none. One that somebody else has scaled since, an autoscaler
   // perhaps, is left to them: it is about to take all traffic.
@@ -146,6 +150,7 @@ function primary(drawing: Drawing): KubeObject | undefined {
     target: world.target,
     label: world.label,
     revision: stored,
+    copies: world.copiesOf(stored),
     replicas: given,
     found,
     includeLabelPrefixes: drawing.includeLabelPrefixes,
@@ -161,19 +166,16 @@ function target(drawing: Drawing): KubeObject | undefined {
   const { world, status } = drawing;
   const found = world.target;
   const wanted = status.target;
-  if (found === undefined || wanted === undefined) return undefined;
-  const replicas = Number((found.spec as { replicas?: number } | undefined)?.replicas ?? 1);
+  if (found === undefined || wanted === undefined || world.workload === undefined) return undefined;
+  const replicas = world.workload.replicas(found);
   const given = wanted.scale === "Zero" ? 0 : wanted.scale === "Up" && replicas === 0 ? wanted.replicas : undefined;
   const ours = found.metadata.annotations?.[PAUSED] !== undefined;
   const paused = wanted.paused ? true : ours ? false : undefined;
-  const rendered = renderTarget(found, given, paused);
-  const { [PAUSED]: _, ...annotations } = rendered.metadata.annotations ?? {};
-  const marked = { ...rendered, metadata: { ...rendered.metadata, annotations: wanted.paused ? { ...annotations, [PAUSED]: "true" } : annotations } };
-  return stamped(drawing, marked, found);
+  return stamped(drawing, world.workload.scaled(found, given, paused), found);
 }
 
 /** Marks an object as this Canary's. Only what the engine made is also owned, and only where its deletion may follow the Canary's at once. */
-function owned(drawing: Drawing, object: KubeObject, fenced: boolean): KubeObject {
+export function owned(drawing: Drawing, object: KubeObject, fenced: boolean): KubeObject {
   const { canary, settings } = drawing;
   const group = groupOf(canary.apiVersion);
   const uid = canary.metadata.uid ?? "";

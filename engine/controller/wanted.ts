@@ -2,27 +2,28 @@
 import type { KubeObject, Resource } from "../ports.ts";
 import { primaryLabel } from "../workload/primary.ts";
 import type { Wanted } from "./apply.ts";
+import type { ConfigReader } from "./configs.ts";
 import type { Router } from "../../routing/router.ts";
 import type { Context } from "./context.ts";
+import { configsWanted } from "./copies.ts";
 import { objectKey } from "./key.ts";
 import { keyOf } from "./observe.ts";
 import { project, routeIntent, type Drawing } from "./project.ts";
 
-export const DEPLOYMENTS: Resource = { group: "apps", version: "v1", plural: "deployments", kind: "Deployment" };
 export const REVISIONS: Resource = { group: "apps", version: "v1", plural: "controllerrevisions", kind: "ControllerRevision" };
 export const SERVICES: Resource = { group: "", version: "v1", plural: "services", kind: "Service" };
 
 /** Revisions, primary, Services, routes, target: whatever traffic is led to is there before the traffic, and a pause is there before a weight. */
-export function wantedOf(context: Context, drawing: Drawing): Wanted[] {
+export function wantedOf(context: Context, reader: ConfigReader, drawing: Drawing): Wanted[] {
   const { world, settings } = drawing;
   const projected = project(drawing);
   const found = (object: KubeObject): KubeObject | undefined => world.found.get(keyOf(object));
-  const wanted: Wanted[] = projected.revisions.map((object) => entry(REVISIONS, object, undefined));
-  if (projected.primary !== undefined) wanted.push(entry(DEPLOYMENTS, projected.primary, world.primary));
+  const wanted: Wanted[] = [...projected.revisions.map((object) => entry(REVISIONS, object, undefined)), ...configsWanted(context, reader, drawing)];
+  if (projected.primary !== undefined && world.workload !== undefined) wanted.push(entry(world.workload.resource, projected.primary, world.primary));
   for (const object of projected.services) {
     wanted.push(entry(SERVICES, object, object.metadata.name === `${settings.apex}-primary` ? world.services.primary : world.services.canary));
   }
-  const target = projected.target === undefined || world.target === undefined ? [] : [entry(DEPLOYMENTS, projected.target, world.target, removal(context, drawing, projected.target))];
+  const target = projected.target === undefined || world.target === undefined || world.workload === undefined ? [] : [entry(world.workload.resource, projected.target, world.target, removal(context, drawing, projected.target))];
   // What the route refers to comes before the route.
   const route = world.router?.keys(routeIntent(drawing)).route;
   const ordered = [...projected.routes].sort((left, right) => Number(keyOf(left) === route) - Number(keyOf(right) === route));
@@ -43,12 +44,9 @@ function entry(resource: Resource, object: KubeObject, found: KubeObject | undef
 
 /** The proof that is due before a target with pods goes to zero; undefined where none goes. */
 function removal(context: Context, drawing: Drawing, target: KubeObject): Wanted["before"] {
-  const before = replicasOf(drawing.world.target);
-  return before > 0 && replicasOf(target) === 0 ? () => stillRouted(context, drawing) : undefined;
-}
-
-function replicasOf(object: KubeObject | undefined): number {
-  return Number((object?.spec as { replicas?: number } | undefined)?.replicas ?? 1);
+  const { workload, target: found } = drawing.world;
+  const goes = workload !== undefined && found !== undefined && workload.replicas(found) > 0 && workload.replicas(target) === 0;
+  return goes ? () => stillRouted(context, drawing) : undefined;
 }
 
 /**

@@ -83,6 +83,7 @@ export function judged(at: Situation, target: TargetSeen, changes: Partial<NonNu
     generation: target.generation,
     revision: target.hash,
     images: target.images.slice(0, IMAGES_MAX),
+    configs: target.configs?.digest,
     replicas: target.replicas > 0 ? target.replicas : Math.max(before?.replicas ?? 0, at.seen.primary?.replicas ?? 0, 1),
     scale: before?.scale ?? "AsFound",
     paused: before?.paused ?? false,

@@ -7,7 +7,9 @@ import { ladder } from "./ladder.ts";
 export type Policy = "hold" | "fail" | "pass";
 
 export interface Settings {
-  /** Names: the Deployment of the user, the engine's copy, and the base of the three Services. */
+  /** Of the target: Deployment, DaemonSet or Service. */
+  kind: string;
+  /** Names: the workload of the user, the engine's copy, and the base of the three Services. */
   target: string;
   primary: string;
   apex: string;
@@ -69,6 +71,7 @@ export function settingsOf(group: string, spec: CanarySpec, routes: { weights: b
   const matched = routes.weights && (analysis?.match?.length ?? 0) > 0;
   const rehearsals = iterations > 0 ? iterations : flagger && !routes.weights ? FLAGGER_REHEARSALS : 0;
   return {
+    kind: spec.targetRef.kind,
     target,
     primary: `${target}-primary`,
     apex: spec.service?.name ?? target,

@@ -11,17 +11,23 @@ export type Readiness = { ready: true } | { ready: false; why: string; deadlineE
 export interface TargetSeen {
   uid: string;
   generation: number;
-  /** Canonical hash of the pod template: the revision's name. */
+  /** Canonical hash of the pod template and of the contents it reads: the revision's name. */
   hash: string;
   images: string[];
   /** spec.replicas */
   replicas: number;
   paused: boolean;
+  /** Pods that exist, whatever they run. */
+  pods: number;
   availableReplicas: number;
   /** Ready at the number of replicas that it was given; never for 0. */
   readiness: Readiness;
   /** Highest restart count of one pod of the revision under analysis; 0 while pods are not watched. */
   restarts: number;
+  /** Checksums of the ConfigMaps and Secrets that it reads, and one word for all of them; undefined where they are not tracked. */
+  configs: { digest: string; checksums: Readonly<Record<string, string>> } | undefined;
+  /** Its pod template is that of the run under way, as far as known: what differs, if anything, is what it reads. */
+  sameTemplate: boolean;
 }
 
 export interface PrimarySeen {

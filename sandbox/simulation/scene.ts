@@ -3,6 +3,7 @@
 import { renderCRDs } from "../../crds/generate.ts";
 import { GROUPS } from "../../crds/canary.ts";
 import { runEngine } from "../../engine/run.ts";
+import { CONFIG_KINDS } from "../../crds/marks.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
 import type { Http, Log } from "../../engine/ports.ts";
 import { ApiServer } from "../api/server.ts";
@@ -79,6 +80,7 @@ export class Scene {
       metricsServer: PROMETHEUS,
       meshProvider: "istio",
       includeLabelPrefixes: [],
+      configKinds: CONFIG_KINDS,
       namespaces: [],
       gatewayNamespaces: [],
       lease: { namespace: "default", name: "kurator-rollout" },

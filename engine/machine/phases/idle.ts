@@ -71,7 +71,7 @@ function known(at: Situation) {
 }
 
 function gone(at: Situation): Move {
-  const message = `Deployment ${named(at, at.settings.target)} does not exist; ${at.settings.primary} goes on serving. Create it again or delete the Canary`;
+  const message = `${at.settings.kind} ${named(at, at.settings.target)} does not exist; ${at.settings.primary} goes on serving. Create it again or delete the Canary`;
   return { ...stay(at, message), problem: { reason: "TargetMissing", path: "spec.targetRef.name", message } };
 }
 

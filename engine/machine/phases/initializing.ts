@@ -41,7 +41,7 @@ function missing(at: Situation): Move {
   const problem = {
     reason: "TargetMissing" as const,
     path: "spec.targetRef.name",
-    message: `Deployment ${named(at, settings.target)} does not exist; create it or correct spec.targetRef.name`,
+    message: `${settings.kind} ${named(at, settings.target)} does not exist; create it or correct spec.targetRef.name`,
   };
   return { ...stay(at, problem.message), problem };
 }
@@ -75,7 +75,7 @@ function choosePrimary(at: Situation, target: TargetSeen): Move | undefined {
     at,
     { phase: "Initializing", primary: { revision: target.hash, images: target.images.slice(0, IMAGES_MAX) }, target: judged(at, target, { scale: "AsFound", paused: false }) },
     `creating ${at.settings.primary} from revision ${target.hash}`,
-    normal("Initializing", `New Deployment detected, creating ${named(at, at.settings.primary)} as of ${iso(seen.nowMs)}`),
+    normal("Initializing", `New ${at.settings.kind} detected, creating ${named(at, at.settings.primary)} as of ${iso(seen.nowMs)}`),
   );
 }
 

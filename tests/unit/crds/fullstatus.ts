@@ -21,7 +21,7 @@ export const FULL_STATUS: CanaryStatus = {
   ],
   observedGeneration: 3,
   route: { primaryWeight: 80, canaryWeight: 20, matched: true, mirror: true, appliedAt: at, drainUntil: at },
-  target: { uid: "c0ffee", generation: 7, revision: "7c9f", images: ["podinfo:6.0.1"], replicas: 2, scale: "Up", paused: true },
+  target: { uid: "c0ffee", generation: 7, revision: "7c9f", images: ["podinfo:6.0.1"], replicas: 2, scale: "Up", paused: true, configs: "1:bcdfghjklm" },
   primary: { revision: "5b1d", images: ["podinfo:6.0.0"] },
   run: {
     id: "4",
@@ -37,6 +37,7 @@ export const FULL_STATUS: CanaryStatus = {
     holdingSince: at,
     passed: true,
     paused: true,
+    fresh: true,
     haltedBy: "confirm-promotion",
     preRollout: "Passed",
     postRollout: "Pending",

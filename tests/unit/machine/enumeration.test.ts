@@ -77,7 +77,7 @@ const ready = { ready: true } as const;
 const notReady = { ready: false, why: "1 of 2 pods", deadlineExceeded: false } as const;
 
 function targets(left: Left): (TargetSeen | undefined)[] {
-  const base: TargetSeen = { uid: "t", generation: 9, hash: left.status.run?.revision ?? "v1", images: ["app"], replicas: 2, paused: false, availableReplicas: 2, readiness: ready, restarts: 0 };
+  const base: TargetSeen = { uid: "t", generation: 9, hash: left.status.run?.revision ?? "v1", images: ["app"], replicas: 2, paused: false, availableReplicas: 2, readiness: ready, restarts: 0, pods: 2, configs: undefined, sameTemplate: false };
   return [
     left.target,
     undefined,

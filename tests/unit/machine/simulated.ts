@@ -34,7 +34,7 @@ export class SimulatedWorld {
   readonly trace: string[] = [];
   readonly notices: string[] = [];
   readonly whys: string[] = [];
-  target: TargetSeen | undefined = { uid: "t", generation: 1, hash: "v1", images: ["app:1"], replicas: 2, paused: false, availableReplicas: 2, readiness: { ready: true }, restarts: 0 };
+  target: TargetSeen | undefined = { uid: "t", generation: 1, hash: "v1", images: ["app:1"], replicas: 2, paused: false, availableReplicas: 2, readiness: { ready: true }, restarts: 0, pods: 2, configs: undefined, sameTemplate: false };
   primary: PrimarySeen | undefined;
   traffic: TrafficSeen["kind"] = "applied";
   answer: (ask: Ask, nth: number) => Answer | undefined = () => pass;

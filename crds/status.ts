@@ -1,6 +1,7 @@
 // What the engine remembers of a Canary: the shape of its status, in both API groups.
 // Flagger's fields keep their names and meaning; the rest is this engine's memory. It must stay below 16 KiB, so every list is bounded.
 import { z } from "zod";
+import { REPORTERS } from "./analysis.ts";
 
 export const PHASES = [
   "Initializing",
@@ -38,6 +39,7 @@ const measurement = z.object({
   min: z.number().optional(),
   max: z.number().optional(),
   message: z.string().optional(),
+  reporter: z.enum(REPORTERS).optional().describe("The proxies whose Istio metrics were read"),
 });
 
 const outcome = z.enum(["Promoted", "RolledBack", "Inconclusive", "PromotionBlocked", "Superseded", "Withdrawn", "Undone"]);
@@ -160,6 +162,7 @@ export type Gate = (typeof GATES)[number];
 export type Phase = (typeof PHASES)[number];
 export type Condition = z.infer<typeof condition>;
 export type Measurement = z.infer<typeof measurement>;
+export type Reporter = (typeof REPORTERS)[number];
 export type Verdict = Measurement["verdict"];
 export type RunOutcome = z.infer<typeof outcome>;
 export type Run = NonNullable<CanaryStatus["run"]>;

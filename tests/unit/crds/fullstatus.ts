@@ -43,7 +43,7 @@ export const FULL_STATUS: CanaryStatus = {
     postRollout: "Pending",
     outcome: "Inconclusive",
     reason: "NoData",
-    measurements: [{ name: "request-success-rate", verdict: "pass", value: 99.5, min: 99, max: 100, message: "within bounds" }],
+    measurements: [{ name: "request-success-rate", verdict: "pass", value: 99.5, min: 99, max: 100, message: "within bounds", reporter: "source" }],
   },
   history: [{ id: "3", revision: "5b1d", images: ["podinfo:6.0.0"], outcome: "Promoted", reason: "ChecksPassed", finishedAt: at }],
   actions: [{ request: "abort run=4", verb: "abort", run: "4", by: "ann", reason: "slow", at, result: "Refused", message: "over" }],

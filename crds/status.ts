@@ -110,6 +110,7 @@ export const canaryStatusSchema = z.object({
       deadlineAt: instant.optional().describe("When the workload that is waited for must be ready"),
       holdingSince: instant.optional().describe("Since when checks gave no verdict"),
       passed: z.boolean().optional().describe("The last check of this rung passed; only gates are waited for"),
+      primaryFloor: z.int().min(0).optional().describe("With an autoscaler: the primary gets no fewer replicas, because it is to carry all traffic again"),
       fresh: z.boolean().optional().describe("The target goes to zero before this run: its pods read contents that have changed since, and nothing else would make new ones"),
       haltedBy: z.enum(GATES).optional().describe("The closed gate that was announced last"),
       paused: z.boolean().optional().describe("A person asked for it: no check and no step until it is resumed; what is unsafe still comes back"),

@@ -39,18 +39,37 @@ export class CacheSet implements Caches {
   /** By kind, the versions that are watched: more than one only where none was served at the start. */
   private readonly kinds = new Map<string, Resource[]>();
 
-  constructor(options: WatchOptions, watched: readonly Watched[], onChange: Changed) {
-    for (const { resource, alone = false, namespaces = options.namespaces, ...how } of watched) {
-      const places = namespaces.length === 0 ? [undefined] : namespaces;
-      const listener = { onChange: (before?: KubeObject, after?: KubeObject) => onChange(resource, before, after), onServed: () => this.wakeAll(onChange) };
-      const informers = places.map((namespace) => new Informer({ ...options, ...listener, resource, namespace, ...how }));
-      this.informers.set(alone ? ALONE : keyOf(resource), informers);
-      if (resource.plural !== "canaries" && !alone) this.kinds.set(resource.kind, [...(this.kinds.get(resource.kind) ?? []), resource]);
-    }
+  private life: AbortSignal | undefined;
+
+  constructor(
+    private readonly options: WatchOptions,
+    watched: readonly Watched[],
+    private readonly onChange: Changed,
+  ) {
+    for (const kind of watched) this.add(kind);
   }
 
   run(signal: AbortSignal): Promise<unknown> {
+    this.life = signal;
     return Promise.all(this.all().map((informer) => informer.run(signal)));
+  }
+
+  seek(resource: Resource): boolean {
+    const known = this.informers.get(keyOf(resource));
+    if (known !== undefined) return known.every((informer) => informer.synced);
+    const added = this.add({ resource });
+    const { life } = this;
+    if (life !== undefined) for (const informer of added) void informer.run(life);
+    return false;
+  }
+
+  private add({ resource, alone = false, namespaces = this.options.namespaces, ...how }: Watched): Informer[] {
+    const places = namespaces.length === 0 ? [undefined] : namespaces;
+    const listener = { onChange: (before?: KubeObject, after?: KubeObject) => this.onChange(resource, before, after), onServed: () => this.wakeAll() };
+    const informers = places.map((namespace) => new Informer({ ...this.options, ...listener, resource, namespace, ...how }));
+    this.informers.set(alone ? ALONE : keyOf(resource), informers);
+    if (resource.plural !== "canaries" && !alone) this.kinds.set(resource.kind, [...(this.kinds.get(resource.kind) ?? []), resource]);
+    return informers;
   }
 
   get synced(): boolean {
@@ -104,9 +123,9 @@ export class CacheSet implements Caches {
   }
 
   /** A kind that came or went has no object to wake those that wait for it, such as every Canary when its mesh is installed. */
-  private wakeAll(onChange: Changed): void {
+  private wakeAll(): void {
     for (const informer of this.all()) {
-      if (informer.resource.plural === "canaries") for (const canary of informer.list()) onChange(informer.resource, canary, canary);
+      if (informer.resource.plural === "canaries") for (const canary of informer.list()) this.onChange(informer.resource, canary, canary);
     }
   }
 

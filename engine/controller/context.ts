@@ -12,6 +12,8 @@ export interface Caches {
   template(plural: "metrictemplates" | "alertproviders", group: string, namespace: string, name: string): KubeObject | undefined;
   get(plural: string, namespace: string, name: string): KubeObject | undefined;
   list(plural: string, namespace: string): readonly KubeObject[];
+  /** Begins to watch a kind that few Canaries need; true as soon as it is known what there is, or that the kind is not served. */
+  seek(resource: Resource): boolean;
   /** Why all rollouts are frozen; undefined where they are not. */
   freeze(): string | undefined;
   /** Takes in what a write returned, so that no pass sees the world older than its own last write. */

@@ -6,6 +6,7 @@ import type { KubeObject, ObjectRef, Precondition, Resource, Result } from "../p
 import { selectorLabel } from "../workload/deployment.ts";
 import { WORKLOADS, workloadOf, type Workload } from "../workload/kinds.ts";
 import { mergePatch } from "../workload/mergepatch.ts";
+import { HPAS, SCALED_OBJECTS, withRest } from "../workload/scalers.ts";
 import { restoreService, serviceName } from "../workload/service.ts";
 import { preconditionOf } from "./commit.ts";
 import type { Context } from "./context.ts";
@@ -38,6 +39,7 @@ export async function handBack(key: Key, context: Context, memory: Memory): Prom
   context.recorder.forget(key);
   const estate = estateOf(key, context);
   if (estate === undefined) return { kind: "forget" };
+  if (estate === "unknown") return { kind: "retry", why: "it is not known yet which autoscalers there are" };
   if (!context.leadership.mayWrite()) return STOPPED;
   const namespace = await context.api.get({ resource: NAMESPACES, namespace: "", name: key.namespace });
   // Everything in a terminating namespace goes by itself; starting pods there would only be in the way.
@@ -49,25 +51,29 @@ export async function handBack(key: Key, context: Context, memory: Memory): Prom
   return estate.target === undefined ? dissolve(estate, context, key) : giveBack(estate, estate.target, context, key);
 }
 
-function estateOf(key: Key, context: Context): Estate | undefined {
+function estateOf(key: Key, context: Context): Estate | "unknown" | undefined {
   const { caches } = context;
   const owner = `${key.group}/${key.name}`;
-  const kinds: Resource[] = [...WORKLOADS.map(({ resource }) => resource), SERVICES, REVISIONS, ...configResources(context.options.configKinds)];
+  const kinds: Resource[] = [HPAS, ...WORKLOADS.map(({ resource }) => resource), SERVICES, REVISIONS, ...configResources(context.options.configKinds)];
   for (const kind of context.routedKinds) {
     const resource = caches.resource(kind);
     if (resource !== undefined) kinds.push(resource);
   }
-  const objects = kinds.flatMap((resource) =>
+  const marked = (resource: Resource): { resource: Resource; object: KubeObject }[] =>
     caches
       .list(resource.plural, key.namespace)
       .filter((object) => object.metadata.annotations?.[OWNER] === owner && !collected(object, key))
-      .map((object) => ({ resource, object })),
-  );
+      .map((object) => ({ resource, object }));
+  const objects = kinds.flatMap(marked);
   if (objects.length === 0) return undefined;
   const remembering = objects.filter(({ object }) => object.metadata.annotations?.[HANDBACK] !== undefined);
   const primary = remembering.find(({ resource }) => WORKLOADS.some((workload) => workload.resource === resource))?.object;
   const info = infoOf(primary ?? remembering[0]?.object, key);
   const workload = workloadOf(info.kind) ?? WORKLOADS[0];
+  if (info.autoscaler?.kind === SCALED_OBJECTS.kind) {
+    if (!caches.seek(SCALED_OBJECTS)) return "unknown";
+    objects.push(...marked(SCALED_OBJECTS));
+  }
   if (workload === undefined) return undefined;
   return { namespace: key.namespace, objects, primary, target: caches.get(workload.resource.plural, key.namespace, info.target), info, workload };
 }
@@ -88,7 +94,9 @@ function infoOf(memory: KubeObject | undefined, key: Key): Handback {
 
 async function giveBack(estate: Estate, target: KubeObject, context: Context, key: Key): Promise<Pass> {
   const { info, primary, workload } = estate;
-  const up = workload.scaled(target, workload.replicas(target) === 0 ? info.replicas : undefined, target.metadata.annotations?.[PAUSED] === undefined ? undefined : false);
+  const woken = await wakeScaler(estate, context);
+  if (woken !== undefined) return woken;
+  const up = workload.scaled(target, workload.replicas(target) === 0 ? replicasOf(estate) : undefined, target.metadata.annotations?.[PAUSED] === undefined ? undefined : false);
   const raised = await send(context, workload.resource, target, withoutMarks(up));
   if (raised !== undefined) return raised;
   const { readiness } = workload.read(target, 100);
@@ -109,6 +117,16 @@ async function giveBack(estate: Estate, target: KubeObject, context: Context, ke
     if (Date.parse(until) > nowMs) return { kind: "wait", wake: { atMs: Date.parse(until) } };
   }
   return remove(estate, context, key);
+}
+
+/** An autoscaler has had the primary at what the traffic takes, and the target is about to get that traffic. */
+function replicasOf({ info, primary, workload }: Estate): number {
+  return info.autoscaler === undefined || primary === undefined ? info.replicas : Math.max(info.replicas, workload.replicas(primary));
+}
+
+async function wakeScaler({ info, namespace }: Estate, context: Context): Promise<Pass | undefined> {
+  const scaler = info.autoscaler?.kind === SCALED_OBJECTS.kind ? context.caches.get(SCALED_OBJECTS.plural, namespace, info.autoscaler.name) : undefined;
+  return scaler === undefined ? undefined : send(context, SCALED_OBJECTS, scaler, withRest(scaler, false));
 }
 
 /**

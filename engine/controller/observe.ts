@@ -10,7 +10,7 @@ import { imagesOf } from "../workload/deployment.ts";
 import { restarts } from "../workload/podrestarts.ts";
 import { revisionOfPrimary } from "../workload/primary.ts";
 import { objectKey } from "./key.ts";
-import { routeIntent, traffic, type Drawing } from "./project.ts";
+import { floorOf, routeIntent, traffic, type Drawing } from "./project.ts";
 import { windowSeen } from "./windows.ts";
 
 export interface Sources {
@@ -62,12 +62,14 @@ function targetSeen({ world, status, settings }: Drawing, pods: readonly KubeObj
   };
 }
 
-function primarySeen({ world, settings }: Drawing): PrimarySeen | undefined {
+function primarySeen({ world, settings, status }: Drawing): PrimarySeen | undefined {
   const { primary, label, workload, configs } = world;
   if (primary === undefined || workload === undefined) return undefined;
   const { replicas, availableReplicas, readiness } = workload.read(primary, settings.primaryReadyPercent);
   const revision = primary.metadata.annotations?.[REVISION] ?? (label === undefined ? undefined : revisionOfPrimary(primary, label, configs.originals, configs.primary).hash);
-  return { revision, images: imagesOf((primary.spec as { template?: unknown } | undefined)?.template), replicas, availableReplicas, readiness };
+  const floor = floorOf(status, world.scaler);
+  const undersized = floor === undefined || availableReplicas >= floor ? undefined : `${availableReplicas} of ${floor} pods that all traffic takes are available`;
+  return { undersized, revision, images: imagesOf((primary.spec as { template?: unknown } | undefined)?.template), replicas, availableReplicas, readiness };
 }
 
 /** Read back, not assumed: what is cached must read as the weights asked for, and rendering once more must find nothing to change. */

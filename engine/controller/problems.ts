@@ -5,8 +5,9 @@ import type { Problem } from "../../crds/problem.ts";
 import { planMetrics } from "../../analysis/plan.ts";
 import { ROUTERS } from "../../routing/registry.ts";
 import { checkService } from "../workload/service.ts";
-import { foreignController, groupOf } from "../../crds/marks.ts";
+import { foreignController, groupOf, originOf } from "../../crds/marks.ts";
 import { primaryLabel } from "../workload/primary.ts";
+import { scalesOther } from "../workload/scalers.ts";
 import { workloadOf } from "../workload/kinds.ts";
 import type { Context } from "./context.ts";
 import { HANDBACK, routeIntent, serviceIntent, type Drawing } from "./project.ts";
@@ -32,7 +33,7 @@ export function problemsOf(context: Context, drawing: Drawing, rival: string | u
       message: `${settings.kind} ${settings.target} selects its pods by none of the labels app, name, app.kubernetes.io/name; add one of them to spec.selector.matchLabels (the ${settings.kind} must be made anew for it)`,
     });
   }
-  problems.push(...renamed(drawing), ...windowProblems(canary.spec.windows, context.clock.now()), ...routing(drawing), ...names(drawing), ...metrics(context, drawing));
+  problems.push(...renamed(drawing), ...windowProblems(canary.spec.windows, context.clock.now()), ...routing(drawing), ...names(drawing), ...scaling(drawing), ...metrics(context, drawing));
   return problems;
 }
 
@@ -70,6 +71,19 @@ function names(drawing: Drawing): Problem[] {
   return problems;
 }
 
+function scaling({ canary, world, settings }: Drawing): Problem[] {
+  const ref = canary.spec.autoscalerRef;
+  const { scaler } = world;
+  if (ref === undefined || scaler?.known === false) return [];
+  const path = "spec.autoscalerRef";
+  if (settings.kind !== "Deployment") return [{ reason: "InvalidSpec", path, message: `a ${settings.kind} has no replicas to scale; remove it` }];
+  if (scaler?.source === undefined) return [{ reason: "AutoscalerMissing", path: `${path}.name`, message: `${ref.kind} ${world.namespace}/${ref.name} does not exist; create it, or remove spec.autoscalerRef` }];
+  const other = scalesOther(scaler.source, settings.target);
+  if (other !== undefined) return [{ reason: "InvalidSpec", path: `${path}.name`, message: `${ref.kind} ${world.namespace}/${ref.name} ${other}; name the autoscaler of the target` }];
+  if (scaler.copy === undefined || originOf(scaler.copy, world.owner.uid) !== undefined) return [];
+  return [foreignController(scaler.copy, world.owner, `${path}.name`) ?? { reason: "NameTaken", path: `${path}.name`, message: `${ref.kind} ${world.namespace}/${scaler.copy.metadata.name} exists and is somebody else's; delete or rename it` }];
+}
+
 function metrics({ options, caches }: Context, { canary, settings, provider }: Drawing): Problem[] {
   if (settings.skipAnalysis) return [];
   const planned = planMetrics({
@@ -98,7 +112,6 @@ function unsupported({ apiVersion, spec }: Canary): Problem[] {
   const flagger = apiVersion.startsWith(`${GROUPS.flagger.group}/`);
   const found: [string, boolean, string][] = [
     ["spec.targetRef.kind", workloadOf(spec.targetRef.kind) === undefined, "only Deployments and DaemonSets are rolled out"],
-    ["spec.autoscalerRef", spec.autoscalerRef !== undefined, "autoscalers are not copied yet; remove it and scale the primary yourself"],
   ];
   const problems: Problem[] = found.filter(([, present]) => present).map(([path, , message]) => ({ reason: "Unsupported", path, message }));
   const steps = spec.analysis?.stepWeight ?? spec.analysis?.stepWeights?.length ?? spec.analysis?.iterations ?? 0;

@@ -9,8 +9,9 @@ import type { Affinity } from "../../routing/router.ts";
 import type { KubeObject, OwnerReference } from "../ports.ts";
 import { renderPrimary, revisionOfPrimary } from "../workload/primary.ts";
 import { renderRevision, type StoredRevision } from "../workload/revisions.ts";
+import { leastReplicas, mostReplicas, renderScaler, SCALED_OBJECTS, withRest } from "../workload/scalers.ts";
 import { renderService, type ServiceIntent, type ServiceRole } from "../workload/service.ts";
-import type { World } from "./world.ts";
+import type { ScalerSeen, World } from "./world.ts";
 
 /** On the primary: the number of replicas that the engine gave it last. */
 const GIVEN_REPLICAS = `${MARKS}replicas`;
@@ -27,6 +28,8 @@ export interface Handback {
   replicas: number;
   drainSeconds: number;
   provider: string;
+  /** Kind and name of the target's autoscaler. */
+  autoscaler?: { kind: string; name: string };
 }
 
 export interface Drawing {
@@ -41,6 +44,12 @@ export interface Drawing {
   version: (kind: string) => string;
 }
 
+/** The target's autoscaler, which may be told to rest, and the copy that the primary has. */
+export interface Scalers {
+  source: KubeObject | undefined;
+  copy: KubeObject | undefined;
+}
+
 export interface Projected {
   revisions: KubeObject[];
   primary: KubeObject | undefined;
@@ -48,9 +57,10 @@ export interface Projected {
   routes: KubeObject[];
   apex: KubeObject | undefined;
   target: KubeObject | undefined;
+  scalers: Scalers;
 }
 
-const NOTHING: Projected = { revisions: [], primary: undefined, services: [], routes: [], apex: undefined, target: undefined };
+const NOTHING: Projected = { revisions: [], primary: undefined, services: [], routes: [], apex: undefined, target: undefined, scalers: { source: undefined, copy: undefined } };
 
 export function project(drawing: Drawing): Projected {
   const { status, world } = drawing;
@@ -65,6 +75,7 @@ export function project(drawing: Drawing): Projected {
     routes: routed ? routes(drawing) : [],
     apex: routed ? apexService(drawing, services) : undefined,
     target: target(drawing),
+    scalers: scalers(drawing),
   };
 }
 
@@ -80,7 +91,8 @@ function apexService(drawing: Drawing, services: ServiceIntent): KubeObject {
   return owned(drawing, { ...rendered, metadata: { ...rendered.metadata, annotations: { ...rendered.metadata.annotations, [HANDBACK]: handback(drawing) } } }, true);
 }
 
-function handback({ status, settings, provider }: Drawing): string {
+function handback({ canary, status, settings, provider }: Drawing): string {
+  const { autoscalerRef } = canary.spec;
   const info: Handback = {
     kind: settings.kind,
     target: settings.target,
@@ -88,6 +100,7 @@ function handback({ status, settings, provider }: Drawing): string {
     replicas: status.target?.replicas ?? 1,
     drainSeconds: Math.round(settings.drainMs / 1000),
     provider,
+    ...(autoscalerRef === undefined ? {} : { autoscaler: { kind: autoscalerRef.kind, name: autoscalerRef.name } }),
   };
   return JSON.stringify(info);
 }
@@ -145,7 +158,9 @@ function primary(drawing: Drawing): KubeObject | undefined {
   // perhaps, is left to them: it is about to take all traffic.
   const ours = found?.metadata.annotations?.[GIVEN_REPLICAS];
   const untouched = ours === undefined || Number(ours) === replicas;
-  const given = found === undefined || replicas === 0 || (status.phase === "Promoting" && untouched) ? declared : undefined;
+  const floor = status.phase === "Promoting" ? floorOf(status, world.scaler) : undefined;
+  const promoted = world.scaler === undefined ? (untouched ? declared : undefined) : floor !== undefined && replicas < floor ? floor : undefined;
+  const given = found === undefined || replicas === 0 ? declared : status.phase === "Promoting" ? promoted : undefined;
   const rendered = renderPrimary({
     target: world.target,
     label: world.label,
@@ -162,13 +177,30 @@ function primary(drawing: Drawing): KubeObject | undefined {
   return owned(drawing, rendered, true);
 }
 
+function scalers(drawing: Drawing): Scalers {
+  const { world, status, canary, settings } = drawing;
+  const { source, copy } = world.scaler ?? {};
+  const ref = canary.spec.autoscalerRef;
+  if (ref === undefined || source === undefined || world.primary === undefined) return { source: undefined, copy: undefined };
+  const rendered = renderScaler({ ref, source, found: copy, target: settings.target, primary: settings.primary, floor: floorOf(status, world.scaler) });
+  const rests = ref.kind === SCALED_OBJECTS.kind && status.target !== undefined && status.target.scale !== "AsFound";
+  return { source: rests ? withRest(source, status.target?.scale === "Zero") : undefined, copy: owned(drawing, rendered, false) };
+}
+
+/** While users are, or have just been, with the canary. The copy's maximum is its owner's word. */
+export function floorOf({ phase, run, route, target: rested }: CanaryStatus, scaler: ScalerSeen | undefined): number | undefined {
+  if (scaler?.copy === undefined || run?.primaryFloor === undefined) return undefined;
+  const underWay = phase === "Progressing" || phase === "WaitingPromotion" || phase === "Promoting" || phase === "Finalising";
+  return underWay || (route?.canaryWeight ?? 0) > 0 || rested?.scale !== "Zero" ? Math.min(run.primaryFloor, mostReplicas(scaler.copy)) : undefined;
+}
+
 function target(drawing: Drawing): KubeObject | undefined {
   const { world, status } = drawing;
   const found = world.target;
   const wanted = status.target;
   if (found === undefined || wanted === undefined || world.workload === undefined) return undefined;
   const replicas = world.workload.replicas(found);
-  const given = wanted.scale === "Zero" ? 0 : wanted.scale === "Up" && replicas === 0 ? wanted.replicas : undefined;
+  const given = wanted.scale === "Zero" ? 0 : wanted.scale === "Up" && replicas === 0 ? (world.scaler?.source === undefined ? wanted.replicas : leastReplicas(world.scaler.source)) : undefined;
   const ours = found.metadata.annotations?.[PAUSED] !== undefined;
   const paused = wanted.paused ? true : ours ? false : undefined;
   return stamped(drawing, world.workload.scaled(found, given, paused), found);

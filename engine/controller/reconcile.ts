@@ -120,7 +120,7 @@ function decide(key: Key, drawing: Drawing, unreadable: readonly Problem[], unre
     trouble: memory.refusal(text) ?? memory.drift.fight(text, nowMs)?.problem,
     pods: watched ? context.pods.pods(text, key.namespace, selector) : [],
     answers: memory.asks.answers(text),
-    stale: context.caches.synced ? staleConfig(unread) : "a watch of the API server keeps failing: what is known of the cluster may be old",
+    stale: world.scaler?.known === false ? `it is not known yet which ${world.scaler.resource.kind}s there are` : context.caches.synced ? staleConfig(unread) : "a watch of the API server keeps failing: what is known of the cluster may be old",
     frozen: context.caches.freeze(),
     sentUpTo: memory.announcer.sentUpTo(canary.metadata.uid ?? ""),
   });

@@ -4,6 +4,7 @@ import { OWNER } from "../../crds/marks.ts";
 import type { CanarySpec } from "../../crds/canary.ts";
 import type { Router } from "../../routing/router.ts";
 import type { KubeObject } from "../ports.ts";
+import { scalerName, scalerResource } from "../workload/scalers.ts";
 import { workloadOf } from "../workload/kinds.ts";
 
 export class Triggers {
@@ -67,7 +68,7 @@ export class Triggers {
 /** The names of everything that a Canary's manifest speaks of, whether it exists or not; `router` undefined where the manifest cannot be read or has none. */
 export function lookedAt(canary: KubeObject, router: Router | undefined): string[] {
   const namespace = canary.metadata.namespace ?? "";
-  const spec = (canary.spec ?? {}) as { targetRef?: { kind?: unknown; name?: unknown }; service?: { name?: unknown }; analysis?: { metrics?: unknown } };
+  const spec = (canary.spec ?? {}) as { autoscalerRef?: { kind?: unknown; name?: unknown }; targetRef?: { kind?: unknown; name?: unknown }; service?: { name?: unknown }; analysis?: { metrics?: unknown } };
   const target = typeof spec.targetRef?.name === "string" ? spec.targetRef.name : "";
   const apex = typeof spec.service?.name === "string" ? spec.service.name : target;
   const metrics = Array.isArray(spec.analysis?.metrics) ? spec.analysis.metrics : [];
@@ -81,8 +82,14 @@ export function lookedAt(canary: KubeObject, router: Router | undefined): string
     `${workloads}/${namespace}/${target}-primary`,
     ...["", "-primary", "-canary"].map((suffix) => `services/${namespace}/${apex}${suffix}`),
     ...templates,
+    ...scalers(namespace, spec.autoscalerRef),
     ...(router === undefined ? [] : routed(router, namespace, apex, canary)),
   ];
+}
+
+function scalers(namespace: string, { kind, name }: { kind?: unknown; name?: unknown } = {}): string[] {
+  const resource = typeof kind === "string" ? scalerResource(kind) : undefined;
+  return resource === undefined || typeof name !== "string" ? [] : [name, scalerName(name)].map((scaler) => `${resource.plural}/${namespace}/${scaler}`);
 }
 
 function routed(router: Router, namespace: string, apex: string, canary: KubeObject): string[] {

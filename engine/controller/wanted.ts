@@ -31,11 +31,16 @@ export function wantedOf(context: Context, reader: ConfigReader, drawing: Drawin
     const resource = context.caches.resource(object.kind);
     return resource === undefined ? [] : [entry(resource, object, found(object))];
   });
+  const { scaler } = world;
+  if (scaler !== undefined && projected.scalers.copy !== undefined) wanted.push(entry(scaler.resource, projected.scalers.copy, scaler.copy));
+  const rest = scaler === undefined || projected.scalers.source === undefined ? [] : [entry(scaler.resource, projected.scalers.source, scaler.source)];
+  // KEDA takes pods away by itself as soon as it is told to rest, so it is told after it is proved that they may go.
+  const scaled = drawing.status.target?.scale === "Zero" ? [...target, ...rest] : [...rest, ...target];
   const apex = projected.apex === undefined ? [] : [entry(SERVICES, projected.apex, world.services.apex)];
   // Taking traffic off waits for nothing: a primary or a Service that cannot be written must not keep a bad version in front of users.
   const routed = route === undefined || world.found.has(route);
   const backwards = drawing.status.route?.canaryWeight === 0 && routed && world.services.primary !== undefined && drawing.status.phase !== "Initializing";
-  return backwards ? [...routes, ...apex, ...wanted, ...target] : [...wanted, ...target, ...routes, ...apex];
+  return backwards ? [...routes, ...apex, ...wanted, ...scaled] : [...wanted, ...scaled, ...routes, ...apex];
 }
 
 function entry(resource: Resource, object: KubeObject, found: KubeObject | undefined, before?: Wanted["before"]): Wanted {

@@ -2,7 +2,7 @@
 import type { CanarySpec } from "../../crds/canary.ts";
 import type { OwnerIdentity } from "../../crds/marks.ts";
 import type { Settings } from "../machine/settings.ts";
-import type { KubeObject } from "../ports.ts";
+import type { KubeObject, Resource } from "../ports.ts";
 import { REVISION } from "../../crds/marks.ts";
 import { map } from "../../crds/json.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
@@ -10,6 +10,7 @@ import { configOfKey, type ConfigKey } from "../workload/configs.ts";
 import { selectorLabel, type SelectorLabel } from "../workload/deployment.ts";
 import { workloadOf, type Workload } from "../workload/kinds.ts";
 import { labelOfPrimary } from "../workload/primary.ts";
+import { scalerName, scalerResource, type AutoscalerRef } from "../workload/scalers.ts";
 import { readRevision, revisionName, revisionOf, type StoredRevision } from "../workload/revisions.ts";
 import { serviceName, type ServiceRole } from "../workload/service.ts";
 import type { Router } from "../../routing/router.ts";
@@ -30,12 +31,29 @@ export interface World {
   /** By what a revision of the target reads, the names of what the primary reads in its place. */
   copiesOf: (revision: StoredRevision | undefined) => ReadonlyMap<ConfigKey, string>;
   primary: KubeObject | undefined;
+  scaler: ScalerSeen | undefined;
   label: SelectorLabel | undefined;
   services: Record<ServiceRole, KubeObject | undefined>;
   router: Router | undefined;
   /** Routing objects and gateways. */
   found: ReadonlyMap<string, KubeObject>;
   revisions: ReadonlyMap<string, { object: KubeObject; revision: StoredRevision }>;
+}
+
+/** The target's autoscaler and the primary's. */
+export interface ScalerSeen {
+  resource: Resource;
+  /** False until it is known what there is. */
+  known: boolean;
+  source: KubeObject | undefined;
+  copy: KubeObject | undefined;
+}
+
+function scalerSeen({ caches }: Context, namespace: string, ref: AutoscalerRef | undefined): ScalerSeen | undefined {
+  const resource = ref === undefined ? undefined : scalerResource(ref.kind);
+  if (ref === undefined || resource === undefined) return undefined;
+  const known = caches.seek(resource);
+  return { resource, known, source: caches.get(resource.plural, namespace, ref.name), copy: caches.get(resource.plural, namespace, scalerName(ref.name)) };
 }
 
 /** Target and primary of a Canary, as they are cached. */
@@ -79,6 +97,7 @@ export function worldOf(context: Context, reader: ConfigReader, canary: KubeObje
     configs,
     copiesOf: (promoted) => copiesOf(context, namespace, settings.target, owner, promoted),
     primary,
+    scaler: scalerSeen(context, namespace, spec.autoscalerRef),
     // A target that was deleted in the middle of a run still has to get its traffic taken off.
     label: target === undefined ? labelOfPrimary(primary) : selectorLabel(target),
     services: {

@@ -9,6 +9,8 @@ export type Policy = "hold" | "fail" | "pass";
 export interface Settings {
   /** Of the target: Deployment, DaemonSet or Service. */
   kind: string;
+  /** The target has an autoscaler, so the primary has one too. */
+  autoscaled: boolean;
   /** Names: the workload of the user, the engine's copy, and the base of the three Services. */
   target: string;
   primary: string;
@@ -72,6 +74,7 @@ export function settingsOf(group: string, spec: CanarySpec, routes: { weights: b
   const rehearsals = iterations > 0 ? iterations : flagger && !routes.weights ? FLAGGER_REHEARSALS : 0;
   return {
     kind: spec.targetRef.kind,
+    autoscaled: spec.autoscalerRef !== undefined,
     target,
     primary: `${target}-primary`,
     apex: spec.service?.name ?? target,

@@ -31,6 +31,8 @@ export interface TargetSeen {
 }
 
 export interface PrimarySeen {
+  /** Why it is too small yet for the traffic that it is about to take; undefined when it is not. */
+  undersized: string | undefined;
   /** The revision it was rendered from; undefined when it does not say. */
   revision: string | undefined;
   images: string[];

@@ -1,7 +1,7 @@
 // What pods read is released like their image: a ConfigMap and a Secret under traffic on a real cluster, and a DaemonSet as a target.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { bump, canary, deployment, hostOf, IMAGE, phase, replicasOf, service, statusOf, virtualService, weight } from "./support/app.ts";
-import { apply, eventually, get, installCrds, kubectl, namespace } from "./support/cluster.ts";
+import { apply, eventually, get, installCrds, kubectl, namespace, serviceIp } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
 import { Load } from "./support/load.ts";
 import type { KubeObject, Resource } from "../../engine/ports.ts";
@@ -78,8 +78,8 @@ describe("what pods read", () => {
     await phase(NS, "Succeeded", 180);
     expect((await statusOf(NS)).history?.map(({ outcome }) => outcome)).toEqual(["Promoted", "Superseded", "Promoted"]);
     expect(await dataOf(SECRETS, "word-primary")).toEqual({ word: Buffer.from("two").toString("base64") });
-    const environment = await kubectl("-n", NS, "exec", "deploy/backend-primary", "-c", "backend", "--", "printenv", "WORD", "PODINFO_UI_MESSAGE");
-    expect(environment.trim().split(/\s+/)).toEqual(["two", "two"]);
+    const answer = await fetch(`http://${await serviceIp(NS, "backend-primary")}:9898/env`);
+    expect(await answer.json()).toEqual(expect.arrayContaining(["WORD=two", "PODINFO_UI_MESSAGE=two"]));
   });
 
   test("a rotation of what is live is no release, and a copy that is edited is put back", async () => {

@@ -49,6 +49,13 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 - apiGroups: [apps]
   resources: [deployments, daemonsets]
   verbs: [get, list, watch, create, patch, delete]
+# Of the target's autoscaler the primary gets a copy; a ScaledObject is told to rest while the target does.
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [keda.sh]
+  resources: [scaledobjects]
+  verbs: [get, list, watch, create, patch, delete]
 # Revisions under analysis and promoted ones are stored, so that what was analysed is what is promoted.
 - apiGroups: [apps]
   resources: [controllerrevisions]

@@ -2,10 +2,14 @@
 import { confirmRoute, IMAGES_MAX, iso, judged, move, named, normal, routeTo, stay } from "../moves.ts";
 import type { Move, Situation, TargetSeen } from "../types.ts";
 
+const STALE_LOOK_MS = 1_000;
+
 export function initializing(at: Situation): Move {
   const { status, seen, settings } = at;
   const target = seen.target;
   if (target === undefined) return missing(at);
+  // What is not known of the cluster may forbid to begin.
+  if (seen.stale !== undefined && status.route === undefined) return stay(at, seen.stale, { atMs: seen.nowMs + STALE_LOOK_MS });
   const chosen = choosePrimary(at, target);
   if (chosen !== undefined) return chosen;
 

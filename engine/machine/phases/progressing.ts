@@ -191,13 +191,18 @@ export function advanceTo(at: Situation, run: Run, target: TargetSeen, to: Stage
   const { settings, seen } = at;
   const notice = normal("Advanced", advanceMessage(at, to));
   const reset = { attempt: 0, nextCheckAt: undefined, holdingSince: undefined, deadlineAt: undefined, passed: undefined, haltedBy: undefined };
-  const climbed: Run = { ...run, ...reset, step: run.step + 1, weightedAt: run.weightedAt ?? iso(seen.nowMs) };
+  const climbed: Run = { ...run, ...reset, step: run.step + 1, weightedAt: run.weightedAt ?? iso(seen.nowMs), ...floorOf(at, run) };
   // Paused together with its first users: an image bumped from here on must not reach them before its own run.
   const kept = judged(at, target, { paused: to.canaryWeight > 0, scale: "Up" });
   const route = { ...routeTo(to.canaryWeight), ...(to.matched ? { matched: true } : {}), ...(to.mirror ? { mirror: true } : {}) };
   // As in Flagger, the column speaks of weighted canaries alone; iterations have their own.
   const shown = { phase: "Progressing" as const, canaryWeight: settings.strategy === "canary" ? to.canaryWeight : 0, iterations: to.iterations };
   return move(at, { ...shown, route, run: climbed, target: kept }, notice.message, notice);
+}
+
+/** Users who leave the primary take its load with them, and its autoscaler would have it too small for the day on which they all come back. */
+function floorOf({ settings, seen }: Situation, run: Run): Pick<Run, "primaryFloor"> {
+  return settings.autoscaled && seen.primary !== undefined ? { primaryFloor: Math.max(run.primaryFloor ?? 0, seen.primary.replicas) } : {};
 }
 
 function advanceMessage(at: Situation, to: Stage): string {

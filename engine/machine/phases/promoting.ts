@@ -7,7 +7,8 @@ const STALE_LOOK_MS = 5_000;
 
 export function promote(at: Situation, run: Run, target: TargetSeen, why: string): Move {
   const { seen, settings } = at;
-  const promoting: Run = { ...run, nextCheckAt: undefined, holdingSince: undefined, deadlineAt: iso(seen.nowMs + settings.deadlineMs) };
+  const primaryFloor = settings.autoscaled ? Math.max(run.primaryFloor ?? 0, seen.primary?.replicas ?? 0, target.replicas) : undefined;
+  const promoting: Run = { ...run, ...(primaryFloor === undefined ? {} : { primaryFloor }), nextCheckAt: undefined, holdingSince: undefined, deadlineAt: iso(seen.nowMs + settings.deadlineMs) };
   return move(
     at,
     {
@@ -39,11 +40,11 @@ export function promoting(at: Situation): Move {
   if (seen.stale !== undefined) return stay(at, seen.stale, { atMs: seen.nowMs + STALE_LOOK_MS });
   // Taken off while the Canary was suspended.
   if (run.deadlineAt === undefined) return move(at, { run: { ...run, deadlineAt: iso(seen.nowMs + settings.deadlineMs) } }, "promotion goes on");
-  const ready = primary !== undefined && primary.revision === run.revision && primary.readiness.ready;
+  const ready = primary !== undefined && primary.revision === run.revision && primary.readiness.ready && primary.undersized === undefined;
   if (!ready) {
     const deadline = instant(run.deadlineAt);
     if (seen.nowMs >= deadline) return block(at);
-    return stay(at, primary === undefined || primary.readiness.ready ? `waiting for ${settings.primary} to be updated` : primary.readiness.why, { atMs: deadline });
+    return stay(at, primary === undefined || primary.readiness.ready ? (primary?.undersized ?? `waiting for ${settings.primary} to be updated`) : primary.readiness.why, { atMs: deadline });
   }
   return shiftBack(at, run, weight);
 }
@@ -67,7 +68,7 @@ function shiftBack(at: Situation, run: Run, weight: number): Move {
 function block(at: Situation): Move {
   const { seen, settings } = at;
   const healthy = (seen.target?.availableReplicas ?? 0) > 0 && seen.target?.readiness.ready === true;
-  const why = seen.primary === undefined ? "missing" : seen.primary.readiness.ready ? "not updated" : seen.primary.readiness.why;
+  const why = seen.primary === undefined ? "missing" : seen.primary.readiness.ready ? (seen.primary.undersized ?? "not updated") : seen.primary.readiness.why;
   const message = `Promotion of ${named(at, at.canary.metadata.name)} failed, primary not ready: ${why}`;
   if (!healthy) return { ...stay(at, message), problem: { reason: "PrimaryUnavailable", path: "spec.targetRef.name", message } };
   return move(

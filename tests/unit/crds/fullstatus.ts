@@ -38,6 +38,7 @@ export const FULL_STATUS: CanaryStatus = {
     passed: true,
     paused: true,
     fresh: true,
+    primaryFloor: 4,
     haltedBy: "confirm-promotion",
     preRollout: "Passed",
     postRollout: "Pending",

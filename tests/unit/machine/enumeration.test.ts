@@ -94,7 +94,7 @@ function targets(left: Left): (TargetSeen | undefined)[] {
 }
 
 function primaries(left: Left): (PrimarySeen | undefined)[] {
-  const base: PrimarySeen = { revision: left.status.primary?.revision, images: [], replicas: 2, availableReplicas: 2, readiness: ready };
+  const base: PrimarySeen = { undersized: undefined, revision: left.status.primary?.revision, images: [], replicas: 2, availableReplicas: 2, readiness: ready };
   return [left.primary, undefined, base, { ...base, readiness: notReady }, { ...base, availableReplicas: 0, readiness: notReady }, { ...base, revision: "v0" }];
 }
 

@@ -122,6 +122,19 @@ export const canaryStatusSchema = z.object({
     })
     .optional(),
 
+  rollbackWindow: z
+    .object({
+      revision: z.string().describe("The one that was promoted before"),
+      since: instant,
+      until: instant,
+      attempt: z.int().min(0),
+      nextCheckAt: instant.optional(),
+      failedChecks: z.int().min(0),
+      serving: z.boolean().optional().describe("The pods that were kept serve in the primary's place, until it runs their revision again"),
+    })
+    .optional()
+    .describe("The revision before the promoted one is at hand"),
+
   history: z
     .array(z.object({ id: z.string(), revision: z.string(), images, outcome, reason: z.string().optional(), finishedAt: instant }))
     .max(5)

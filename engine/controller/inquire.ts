@@ -12,7 +12,6 @@ import { parseDuration } from "../../crds/durations.ts";
 import type { Measurement, Reporter, Verdict } from "../../crds/status.ts";
 import { settingsOf } from "../machine/settings.ts";
 import type { Answer, Ask } from "../machine/types.ts";
-import type { Clock } from "../ports.ts";
 import type { Context } from "./context.ts";
 import { parseKey } from "./key.ts";
 import { pause } from "./pause.ts";
@@ -36,12 +35,14 @@ export async function inquire(keyText: string, ask: Ask, context: Context, signa
   const { canary } = parsed;
   if (ask.kind === "hooks") return hooks(canary, ask.id, ask.type, context, signal);
   if (ask.kind === "gate") return ask.type === "rollback" ? rollbackWanted(canary, ask.id, context, signal) : gate(canary, ask.id, ask.type, context, signal);
+  if (ask.of === "primary") return metrics(aboutPrimary(canary), context, signal, canary.status?.rollbackWindow?.since);
   const external = await hooks(canary, ask.id, "rollout", context, signal);
   if (external.verdict !== "pass") return external;
-  return metrics(canary, context, signal);
+  return metrics(canary, context, signal, canary.status?.run?.weightedAt);
 }
 
-async function metrics(canary: Canary, context: Context, signal: AbortSignal): Promise<Answer> {
+/** @param since when the revision in question got its first users: no measurement may look further back */
+async function metrics(canary: Canary, context: Context, signal: AbortSignal, since: string | undefined): Promise<Answer> {
   const group = groupOf(canary.apiVersion);
   const settings = settingsOf(group, canary.spec);
   const plan: Plan = {
@@ -52,7 +53,7 @@ async function metrics(canary: Canary, context: Context, signal: AbortSignal): P
     metricsServer: context.options.metricsServer,
     meshProvider: canary.spec.provider ?? context.options.meshProvider,
     template: (namespace, name) => context.caches.template("metrictemplates", group, namespace, name)?.spec,
-    lookBackMs: lookBack(canary, context.clock),
+    lookBackMs: since === undefined ? undefined : context.clock.now() - Date.parse(since),
     onNoData: settings.onNoData,
   };
   const found = await findReporter(plan, context, signal);
@@ -83,9 +84,11 @@ async function findReporter(plan: Plan, context: Context, signal: AbortSignal): 
   return questions.length === 0 ? {} : { instead: { kind: "no-data", why: `none of Istio's reporters (${names}) saw a request of ${plan.spec.targetRef.name} or its primary` } };
 }
 
-function lookBack(canary: Canary, clock: Clock): number | undefined {
-  const since = canary.status?.run?.weightedAt;
-  return since === undefined ? undefined : clock.now() - Date.parse(since);
+/** The same questions about the primary, whose Services keep their names. */
+function aboutPrimary(canary: Canary): Canary {
+  const { spec } = canary;
+  const { apex, primary } = settingsOf(groupOf(canary.apiVersion), spec);
+  return { ...canary, spec: { ...spec, targetRef: { ...spec.targetRef, name: primary }, ...(spec.service === undefined ? {} : { service: { ...spec.service, name: apex } }) } };
 }
 
 function worst(measurements: readonly Measurement[], verdict: Verdict): string {

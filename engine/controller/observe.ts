@@ -1,7 +1,7 @@
 // What is the case? Turns cached objects, the clock and arrived answers into the one value that the machine decides on. It never waits and never writes.
 import type { Problem } from "../../crds/problem.ts";
 import { REVISION, groupOf } from "../../crds/marks.ts";
-import type { Answer, Observation, PrimarySeen, TargetSeen, TrafficSeen } from "../machine/types.ts";
+import type { Answer, Observation, PreviousSeen, PrimarySeen, TargetSeen, TrafficSeen } from "../machine/types.ts";
 import type { KubeObject } from "../ports.ts";
 import { mergePatch } from "../workload/mergepatch.ts";
 import { configsDigest } from "../workload/configs.ts";
@@ -32,6 +32,7 @@ export function observe(drawing: Drawing, sources: Sources): Observation {
     trouble: sources.trouble,
     target: targetSeen(drawing, sources.pods),
     primary: primarySeen(drawing),
+    previous: previousSeen(drawing),
     traffic: trafficSeen(drawing),
     stale: sources.stale,
     frozen: sources.frozen,
@@ -72,6 +73,13 @@ function primarySeen({ world, settings, status }: Drawing): PrimarySeen | undefi
   return { undersized, revision, images: imagesOf((primary.spec as { template?: unknown } | undefined)?.template), replicas, availableReplicas, readiness };
 }
 
+function previousSeen({ world, settings }: Drawing): PreviousSeen | undefined {
+  const { previous, workload } = world;
+  if (previous === undefined || workload === undefined) return undefined;
+  const { availableReplicas, readiness } = workload.read(previous, settings.primaryReadyPercent);
+  return { revision: previous.metadata.annotations?.[REVISION], availableReplicas, readiness };
+}
+
 /** Read back, not assumed: what is cached must read as the weights asked for, and rendering once more must find nothing to change. */
 function trafficSeen(drawing: Drawing): TrafficSeen {
   const { status, world } = drawing;
@@ -84,10 +92,10 @@ function trafficSeen(drawing: Drawing): TrafficSeen {
   if (reading.canaryWeight !== status.route.canaryWeight || reading.primaryWeight !== status.route.primaryWeight) {
     return { kind: "differs", why: `weights are ${reading.primaryWeight}/${reading.canaryWeight}` };
   }
-  const { routes, apex } = traffic(drawing);
-  if (apex === undefined) return { kind: "differs", why: "the Services cannot be rendered" };
-  for (const object of [...routes, apex]) {
-    const found = object.kind === "Service" ? world.services.apex : world.found.get(keyOf(object));
+  const { routes, apex, primary } = traffic(drawing);
+  if (apex === undefined || primary === undefined) return { kind: "differs", why: "the Services cannot be rendered" };
+  for (const object of [...routes, apex, primary]) {
+    const found = object === apex ? world.services.apex : object === primary ? world.services.primary : world.found.get(keyOf(object));
     if (found === undefined) return { kind: "differs", why: `${object.kind} ${object.metadata.name} does not exist` };
     if (mergePatch({ spec: found.spec ?? {} }, { spec: object.spec ?? {} }) !== undefined) return { kind: "differs", why: `${object.kind} ${object.metadata.name} was changed` };
   }

@@ -7,6 +7,7 @@ import { cookiesOf } from "../machine/moves.ts";
 import type { Settings } from "../machine/settings.ts";
 import type { Affinity } from "../../routing/router.ts";
 import type { KubeObject, OwnerReference } from "../ports.ts";
+import { ABSENT, configOfKey, snapshotName, UNREADABLE } from "../workload/configs.ts";
 import { renderPrimary, revisionOfPrimary } from "../workload/primary.ts";
 import { renderRevision, type StoredRevision } from "../workload/revisions.ts";
 import { leastReplicas, mostReplicas, renderScaler, SCALED_OBJECTS, withRest } from "../workload/scalers.ts";
@@ -53,6 +54,7 @@ export interface Scalers {
 export interface Projected {
   revisions: KubeObject[];
   primary: KubeObject | undefined;
+  previous: KubeObject | undefined;
   services: KubeObject[];
   routes: KubeObject[];
   apex: KubeObject | undefined;
@@ -60,7 +62,7 @@ export interface Projected {
   scalers: Scalers;
 }
 
-const NOTHING: Projected = { revisions: [], primary: undefined, services: [], routes: [], apex: undefined, target: undefined, scalers: { source: undefined, copy: undefined } };
+const NOTHING: Projected = { revisions: [], primary: undefined, previous: undefined, services: [], routes: [], apex: undefined, target: undefined, scalers: { source: undefined, copy: undefined } };
 
 export function project(drawing: Drawing): Projected {
   const { status, world } = drawing;
@@ -71,6 +73,7 @@ export function project(drawing: Drawing): Projected {
   return {
     revisions: missingRevisions(drawing),
     primary: primary(drawing),
+    previous: previous(drawing),
     services: services === undefined ? [] : (["primary", "canary"] as const).map((role) => owned(drawing, renderService(services, role, world.services[role]), false)),
     routes: routed ? routes(drawing) : [],
     apex: routed ? apexService(drawing, services) : undefined,
@@ -80,10 +83,10 @@ export function project(drawing: Drawing): Projected {
 }
 
 /** The route alone, for reading back. */
-export function traffic(drawing: Drawing): { routes: KubeObject[]; apex: KubeObject | undefined } {
+export function traffic(drawing: Drawing): { routes: KubeObject[]; apex: KubeObject | undefined; primary: KubeObject | undefined } {
   const services = serviceIntent(drawing);
-  if (drawing.status.route === undefined || services === undefined) return { routes: [], apex: undefined };
-  return { routes: routes(drawing), apex: apexService(drawing, services) };
+  if (drawing.status.route === undefined || services === undefined) return { routes: [], apex: undefined, primary: undefined };
+  return { routes: routes(drawing), apex: apexService(drawing, services), primary: renderService(services, "primary", drawing.world.services.primary) };
 }
 
 function apexService(drawing: Drawing, services: ServiceIntent): KubeObject {
@@ -117,7 +120,8 @@ export function serviceIntent({ canary, settings, world, status }: Pick<Drawing,
   const stored = world.revisions.get(status.primary?.revision ?? "")?.revision;
   const template = stored?.template ?? world.revision?.template;
   if (service === undefined || label === undefined || template === undefined) return undefined;
-  return { namespace: world.namespace, apex: settings.apex, service, owner: world.owner, label, template };
+  const serving = status.rollbackWindow?.serving === true ? ("previous" as const) : undefined;
+  return { namespace: world.namespace, apex: settings.apex, service, owner: world.owner, label, template, ...(serving === undefined ? {} : { serving }) };
 }
 
 /** Cookies are for weighted canaries: A/B chooses its users itself, and blue/green sends all of them. */
@@ -185,6 +189,20 @@ function scalers(drawing: Drawing): Scalers {
   const rendered = renderScaler({ ref, source, found: copy, target: settings.target, primary: settings.primary, floor: floorOf(status, world.scaler) });
   const rests = ref.kind === SCALED_OBJECTS.kind && status.target !== undefined && status.target.scale !== "AsFound";
   return { source: rests ? withRest(source, status.target?.scale === "Zero") : undefined, copy: owned(drawing, rendered, false) };
+}
+
+/** Kept as it was stored, reading snapshots: the primary's copies are of the revision that followed. As many pods as the primary has when they are made. */
+function previous(drawing: Drawing): KubeObject | undefined {
+  const { world, status, settings } = drawing;
+  const { target: live, label, primary: serving, workload } = world;
+  const stored = world.revisions.get(status.rollbackWindow?.revision ?? "")?.revision;
+  const kept = status.rollbackWindow?.serving === true || settings.window?.keepPods === true;
+  if (stored === undefined || live === undefined || label === undefined || workload === undefined || serving === undefined || !kept) return undefined;
+  const snapshots = Object.entries(stored.configs).filter(([, checksum]) => checksum !== ABSENT && checksum !== UNREADABLE);
+  const copies = new Map(snapshots.map(([key, checksum]) => [key, snapshotName(configOfKey(key).name, settings.target, checksum)]));
+  const found = world.previous;
+  const rendered = renderPrimary({ target: live, label, revision: stored, copies, replicas: found === undefined ? Math.max(1, workload.replicas(serving)) : undefined, found, role: "previous", includeLabelPrefixes: drawing.includeLabelPrefixes });
+  return owned(drawing, rendered, false);
 }
 
 /** While users are, or have just been, with the canary. The copy's maximum is its owner's word. */

@@ -16,7 +16,7 @@ export async function prune(context: Context, world: World, status: CanaryStatus
   if (status.target?.scale !== "Zero" || status.run === undefined || !context.leadership.mayWrite()) return undefined;
   const mine = (resource: Resource): KubeObject[] =>
     context.caches.list(resource.plural, world.namespace).filter((object) => object.metadata.annotations?.[OWNER] === ownerMark(world.owner));
-  const hashes = [status.primary?.revision, status.run.revision, status.lastPromotedSpec, status.lastAppliedSpec, status.previousPromotedSpec, status.target.revision, ...(status.history ?? []).map(({ revision }) => revision)];
+  const hashes = [status.primary?.revision, status.run.revision, status.lastPromotedSpec, status.lastAppliedSpec, status.previousPromotedSpec, status.rollbackWindow?.revision, status.target.revision, ...(status.history ?? []).map(({ revision }) => revision)];
   const names = new Set(hashes.map((hash) => revisionName(target, hash ?? "")));
   const stored = mine(REVISIONS);
   const stale = stored.find(({ metadata }) => !names.has(metadata.name));
@@ -41,6 +41,12 @@ function neededConfigs(stored: readonly StoredRevision[], world: World, status: 
   const promoted = stored.find(({ hash }) => hash === status.primary?.revision);
   for (const [key, name] of world.copiesOf(promoted)) needed.add(keyOfConfig({ kind: configOfKey(key).kind, name }));
   return needed;
+}
+
+/** The pods of the revision before, once nobody is led to them any more and nobody may want them. */
+export async function retire(context: Context, { previous, workload, owner }: World, status: CanaryStatus): Promise<string | undefined> {
+  if (previous === undefined || workload === undefined || status.rollbackWindow !== undefined || !context.leadership.mayWrite()) return undefined;
+  return previous.metadata.annotations?.[OWNER] === ownerMark(owner) ? remove(context, workload.resource, previous) : undefined;
 }
 
 async function remove(context: Context, resource: Resource, object: KubeObject): Promise<string | undefined> {

@@ -17,7 +17,7 @@ import { objectOfConfig, type Unread } from "./configs.ts";
 import { observe } from "./observe.ts";
 import { HANDS_OFF, problemsOf } from "./problems.ts";
 import { inFlight, type Drawing } from "./project.ts";
-import { prune } from "./prune.ts";
+import { prune, retire } from "./prune.ts";
 import { rivalOf } from "./rivals.ts";
 import { wantedOf } from "./wanted.ts";
 import { configKeys, worldOf } from "./world.ts";
@@ -45,7 +45,8 @@ export async function reconcile(key: Key, context: Context, memory: Memory): Pro
   const applied = handsOff(problems, committed.status) ? nothing : await applyAll(key, after, committed, context, memory);
   memory.asks.set(keyText(key), transition.asks);
   memory.announcer.send(committed.object, committed.status.outbox ?? []);
-  const unpruned = applied.kind === "done" && applied.writes === 0 && !committed.written ? await prune(context, after.world, committed.status, after.settings.target) : undefined;
+  const quiet = applied.kind === "done" && applied.writes === 0 && !committed.written;
+  const unpruned = quiet ? ((await retire(context, after.world, committed.status)) ?? (await prune(context, after.world, committed.status, after.settings.target))) : undefined;
   if (unpruned !== undefined) context.log.debug({ canary: keyText(key), why: unpruned }, "a stored revision was not removed");
   const pass = ending(key, transition, committed.written, applied, context, memory);
   // Nothing tells when a content that could not be read can be.

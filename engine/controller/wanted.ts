@@ -3,6 +3,7 @@ import type { KubeObject, Resource } from "../ports.ts";
 import { primaryLabel } from "../workload/primary.ts";
 import type { Wanted } from "./apply.ts";
 import type { ConfigReader } from "./configs.ts";
+import type { SelectorLabel } from "../workload/deployment.ts";
 import type { Router } from "../../routing/router.ts";
 import type { Context } from "./context.ts";
 import { configsWanted } from "./copies.ts";
@@ -20,6 +21,8 @@ export function wantedOf(context: Context, reader: ConfigReader, drawing: Drawin
   const found = (object: KubeObject): KubeObject | undefined => world.found.get(keyOf(object));
   const wanted: Wanted[] = [...projected.revisions.map((object) => entry(REVISIONS, object, undefined)), ...configsWanted(context, reader, drawing)];
   if (projected.primary !== undefined && world.workload !== undefined) wanted.push(entry(world.workload.resource, projected.primary, world.primary));
+  // Before the Services: they may lead to it.
+  if (projected.previous !== undefined && world.workload !== undefined) wanted.push(entry(world.workload.resource, projected.previous, world.previous));
   for (const object of projected.services) {
     wanted.push(entry(SERVICES, object, object.metadata.name === `${settings.apex}-primary` ? world.services.primary : world.services.canary));
   }
@@ -82,6 +85,6 @@ async function stillSelected(context: Context, { world, settings }: Drawing): Pr
   context.caches.absorb(apex.value);
   const selector = (apex.value.spec as { selector?: Record<string, string> } | undefined)?.selector ?? {};
   if (world.label === undefined) return "the target has no selector label";
-  const { key, value } = primaryLabel(world.label);
-  return selector[key] === value ? undefined : "the apex Service still leads to the target";
+  const copies = (["primary", "previous"] as const).map((role) => primaryLabel(world.label as SelectorLabel, role));
+  return copies.some(({ key, value }) => selector[key] === value) ? undefined : "the apex Service still leads to the target";
 }

@@ -9,7 +9,7 @@ import type { CanaryStatus } from "../../crds/status.ts";
 import { configOfKey, type ConfigKey } from "../workload/configs.ts";
 import { selectorLabel, type SelectorLabel } from "../workload/deployment.ts";
 import { workloadOf, type Workload } from "../workload/kinds.ts";
-import { labelOfPrimary } from "../workload/primary.ts";
+import { labelOfPrimary, previousName } from "../workload/primary.ts";
 import { scalerName, scalerResource, type AutoscalerRef } from "../workload/scalers.ts";
 import { readRevision, revisionName, revisionOf, type StoredRevision } from "../workload/revisions.ts";
 import { serviceName, type ServiceRole } from "../workload/service.ts";
@@ -31,6 +31,8 @@ export interface World {
   /** By what a revision of the target reads, the names of what the primary reads in its place. */
   copiesOf: (revision: StoredRevision | undefined) => ReadonlyMap<ConfigKey, string>;
   primary: KubeObject | undefined;
+  /** Pods that are kept of the revision before. */
+  previous: KubeObject | undefined;
   scaler: ScalerSeen | undefined;
   label: SelectorLabel | undefined;
   services: Record<ServiceRole, KubeObject | undefined>;
@@ -57,10 +59,10 @@ function scalerSeen({ caches }: Context, namespace: string, ref: AutoscalerRef |
 }
 
 /** Target and primary of a Canary, as they are cached. */
-export function workloadsOf({ caches }: Context, namespace: string, settings: Settings): Pick<World, "workload" | "target" | "primary"> {
+export function workloadsOf({ caches }: Context, namespace: string, settings: Settings): Pick<World, "workload" | "target" | "primary" | "previous"> {
   const workload = workloadOf(settings.kind);
   const cached = (name: string): KubeObject | undefined => (workload === undefined ? undefined : caches.get(workload.resource.plural, namespace, name));
-  return { workload, target: cached(settings.target), primary: cached(settings.primary) };
+  return { workload, target: cached(settings.target), primary: cached(settings.primary), previous: cached(previousName(settings.target)) };
 }
 
 /** Every content that says something about this Canary. A primary that says its revision need not be read for it. */
@@ -82,12 +84,12 @@ export function worldOf(context: Context, reader: ConfigReader, canary: KubeObje
   const { options } = context;
   const namespace = canary.metadata.namespace ?? "";
   const status = (canary.status ?? {}) as CanaryStatus;
-  const { workload, target, primary } = workloadsOf(context, namespace, settings);
+  const { workload, target, primary, previous } = workloadsOf(context, namespace, settings);
   const configs = options.configKinds.length > 0 ? configsSeen(context, reader, namespace, templateOf(target), unmarkedTemplate(primary), settings.target, status) : NOT_TRACKED;
   const revision = target === undefined ? undefined : revisionOf(target, configs.target);
   const router = context.router(spec.provider ?? options.meshProvider);
   const owner = { apiVersion: canary.apiVersion, name: canary.metadata.name, uid: canary.metadata.uid ?? "" };
-  const revisions = storedRevisions(context, namespace, settings, [status.primary?.revision, status.run?.revision, status.lastPromotedSpec, status.previousPromotedSpec, status.target?.revision]);
+  const revisions = storedRevisions(context, namespace, settings, [status.primary?.revision, status.run?.revision, status.lastPromotedSpec, status.previousPromotedSpec, status.rollbackWindow?.revision, status.target?.revision]);
   return {
     namespace,
     owner,
@@ -97,6 +99,7 @@ export function worldOf(context: Context, reader: ConfigReader, canary: KubeObje
     configs,
     copiesOf: (promoted) => copiesOf(context, namespace, settings.target, owner, promoted),
     primary,
+    previous,
     scaler: scalerSeen(context, namespace, spec.autoscalerRef),
     // A target that was deleted in the middle of a run still has to get its traffic taken off.
     label: target === undefined ? labelOfPrimary(primary) : selectorLabel(target),

@@ -46,6 +46,8 @@ export interface Settings {
   suspended: boolean;
   /** Outside of its windows a run holds what users get. */
   holdOutside: boolean;
+  /** After a promotion the previous revision stays at hand for this long; undefined where it does not. */
+  window: { durationMs: number; keepPods: boolean; checks: boolean } | undefined;
   revertOnDeletion: boolean;
   primaryReadyPercent: number;
   canaryReadyPercent: number;
@@ -97,8 +99,15 @@ export function settingsOf(group: string, spec: CanarySpec, routes: { weights: b
     skipAnalysis,
     holdOutside: spec.outsideWindows === "hold",
     suspended: spec.suspend === true,
+    window: windowOf(spec),
     revertOnDeletion: spec.revertOnDeletion ?? !flagger,
     primaryReadyPercent: analysis?.primaryReadyThreshold ?? 100,
     canaryReadyPercent: analysis?.canaryReadyThreshold ?? 100,
   };
+}
+
+function windowOf({ rollbackWindow: window, analysis }: CanarySpec): Settings["window"] {
+  const durationMs = parseDuration(window?.duration ?? "");
+  if (window === undefined || durationMs === undefined) return undefined;
+  return { durationMs, keepPods: window.keepPods !== false, checks: window.checks !== false && (analysis?.metrics?.length ?? 0) > 0 };
 }

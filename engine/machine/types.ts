@@ -41,6 +41,13 @@ export interface PrimarySeen {
   readiness: Readiness;
 }
 
+/** Pods of the revision before the promoted one, where they are kept. */
+export interface PreviousSeen {
+  revision: string | undefined;
+  availableReplicas: number;
+  readiness: Readiness;
+}
+
 /** Whether routing objects and apex Service are what the status asks for, as read back; `unknown` raises nothing. */
 export type TrafficSeen = { kind: "applied" } | { kind: "differs"; why: string } | { kind: "unknown"; why: string };
 
@@ -59,6 +66,7 @@ export interface Observation {
   trouble: Problem | undefined;
   target: TargetSeen | undefined;
   primary: PrimarySeen | undefined;
+  previous: PreviousSeen | undefined;
   traffic: TrafficSeen;
   /** Why what is known of the cluster may be old; nothing is raised and nothing promoted on it. */
   stale: string | undefined;
@@ -82,7 +90,7 @@ export type HookType = "pre-rollout" | "post-rollout";
  * Something to be asked of the outside while no pass waits for it. Asking twice with one id is asking once. A `gate` is asked again every `everyMs` for
  * as long as it is not answered with a pass: of a gate that means open, of the rollback hook that it wants the run rolled back.
  */
-export type Ask = { id: string; kind: "check" } | { id: string; kind: "hooks"; type: HookType } | { id: string; kind: "gate"; type: Gate | "rollback"; everyMs: number };
+export type Ask = { id: string; kind: "check"; of?: "primary" } | { id: string; kind: "hooks"; type: HookType } | { id: string; kind: "gate"; type: Gate | "rollback"; everyMs: number };
 
 export interface Answer {
   verdict: Verdict;

@@ -17,6 +17,8 @@ export interface PrimaryIntent {
   /** Undefined keeps what is found. */
   replicas: number | undefined;
   found: KubeObject | undefined;
+  /** Which copy of the target: the one that serves, or the one that is kept of the revision before. */
+  role?: "primary" | "previous";
   /** Prefixes of the labels and annotations of the target that its copy gets; "*" is all. */
   includeLabelPrefixes: readonly string[];
 }
@@ -33,8 +35,12 @@ export function primaryName(target: string): string {
   return `${target}-primary`;
 }
 
-export function primaryLabel(label: SelectorLabel): SelectorLabel {
-  return { key: label.key, value: `${label.value}-primary` };
+export function previousName(target: string): string {
+  return `${target}-previous`;
+}
+
+export function primaryLabel(label: SelectorLabel, role: "primary" | "previous" = "primary"): SelectorLabel {
+  return { key: label.key, value: `${label.value}-${role}` };
 }
 
 /** The target's label as its primary tells it, for when the target is gone. */
@@ -44,12 +50,12 @@ export function labelOfPrimary(primary: KubeObject | undefined): SelectorLabel |
 }
 
 export function renderPrimary(intent: PrimaryIntent): KubeObject {
-  const { target, revision, found } = intent;
-  const label = primaryLabel(intent.label);
+  const { target, revision, found, role = "primary" } = intent;
+  const label = primaryLabel(intent.label, role);
   const foundSpec = map(found?.spec);
   // A selector cannot be changed once it is there; the pods have to carry whatever it asks for.
   const selector = isMap(foundSpec.selector) ? foundSpec.selector : { matchLabels: { [label.key]: label.value } };
-  const wanted = withLabels(primaryTemplate(revision, intent.label, intent.copies), texts(selector.matchLabels));
+  const wanted = withLabels(primaryTemplate(revision, intent.label, label, intent.copies), texts(selector.matchLabels));
   const spec = defined({
     ...foundSpec,
     replicas: target.kind === "Deployment" ? (intent.replicas ?? number(foundSpec.replicas) ?? 1) : undefined,
@@ -63,7 +69,7 @@ export function renderPrimary(intent: PrimaryIntent): KubeObject {
     kind: found?.kind ?? target.kind,
     metadata: {
       ...found?.metadata,
-      name: primaryName(target.metadata.name),
+      name: role === "previous" ? previousName(target.metadata.name) : primaryName(target.metadata.name),
       namespace: target.metadata.namespace,
       labels: { ...found?.metadata.labels, ...copied(target.metadata.labels, intent.includeLabelPrefixes), [label.key]: label.value },
       annotations: {
@@ -109,8 +115,8 @@ function covers(found: unknown, wanted: unknown): boolean {
   return Object.entries(wanted).every(([key, value]) => covers(found[key], value));
 }
 
-function primaryTemplate({ template, configs }: StoredRevision, label: SelectorLabel, copies: ReadonlyMap<ConfigKey, string>): Json {
-  const rewritten = rewrite(template, label, primaryLabel(label), copies, () => true);
+function primaryTemplate({ template, configs }: StoredRevision, from: SelectorLabel, to: SelectorLabel, copies: ReadonlyMap<ConfigKey, string>): Json {
+  const rewritten = rewrite(template, from, to, copies, () => true);
   if (Object.keys(configs).length === 0) return rewritten;
   const metadata = map(rewritten.metadata);
   return { ...rewritten, metadata: { ...metadata, annotations: { ...texts(metadata.annotations), [CONFIGS]: configsDigest(configs) } } };

@@ -1,6 +1,7 @@
 // From the last passed check to the end: the primary takes over the analysed revision, traffic returns to it, and the target goes to rest.
 import type { Run } from "../../../crds/status.ts";
 import { canaryWeightOf, confirmRoute, endRun, instant, iso, judged, move, named, normal, routeTo, stay, warning } from "../moves.ts";
+import { openWindow } from "./previous.ts";
 import type { Move, Situation, TargetSeen } from "../types.ts";
 
 const STALE_LOOK_MS = 5_000;
@@ -93,6 +94,7 @@ export function finalising(at: Situation): Move {
       canaryWeight: 0,
       iterations: 0,
       lastPromotedSpec: run.revision,
+      ...openWindow(at),
       ...(status.lastPromotedSpec === run.revision ? {} : { previousPromotedSpec: status.lastPromotedSpec }),
       lastAppliedSpec: run.revision,
       ...endRun(at, "Promoted", settings.skipAnalysis ? "AnalysisSkipped" : "AnalysisPassed"),

@@ -116,7 +116,7 @@ test("flagger.app keeps Flagger's looseness, and what it demands", () => {
     { required: ["interval", "threshold", "stepWeights"] },
   ]);
   const ruled = [...byPath].filter(([, schema]) => "x-kubernetes-validations" in schema).map(([path]) => path);
-  expect(ruled.filter((path) => path !== "service.mirror[].backendRef" && path !== "analysis.maxHold" && path !== "windows[].duration")).toEqual([]);
+  expect(ruled.filter((path) => path !== "service.mirror[].backendRef" && path !== "analysis.maxHold" && path !== "windows[].duration" && path !== "rollbackWindow.duration")).toEqual([]);
 });
 
 describe("what goes with it", () => {

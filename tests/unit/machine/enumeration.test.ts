@@ -125,7 +125,7 @@ describe("every status against every look of the world", () => {
                 // One of three, in a stride that meets every value of every list.
                 if (cases % 3 !== offset) continue;
                 const seen: Observation = {
-                  nowMs: left.nowMs + laterMs, problems: [], trouble: undefined, target, primary, traffic, stale: cases % 5 === 0 ? "old" : undefined, frozen: cases % 7 === 0 ? "incident" : undefined, window: undefined,
+                  nowMs: left.nowMs + laterMs, problems: [], trouble: undefined, target, primary, previous: undefined, traffic, stale: cases % 5 === 0 ? "old" : undefined, frozen: cases % 7 === 0 ? "incident" : undefined, window: undefined,
                   stored: new Set(["v1", "v2"]), answers: new Map(), sentUpTo: 0, deleting: false,
                 };
                 for (const rule of decide(left.status, manifest, seen, answer)) wrong.add(`${rule}: ${left.status.phase} ${left.status.route?.canaryWeight}`);

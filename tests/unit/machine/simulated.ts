@@ -100,6 +100,7 @@ export class SimulatedWorld {
       trouble: undefined,
       target: this.target,
       primary: this.primary,
+      previous: undefined,
       traffic,
       stale: this.stale,
       frozen: this.frozen,

@@ -86,7 +86,7 @@ function scopeOf({ group, namespace, spec }: Plan, interval: string, reporter: R
   const { appProtocol = "", portName = "" } = spec.service ?? {};
   // Flagger's rate knows statuses of HTTP only, and its manifests have their thresholds set for that.
   const grpc = group !== GROUPS.flagger.group && [appProtocol, portName].some((protocol) => /^grpc(-|$)/i.test(protocol));
-  return { namespace, target: spec.targetRef.name, interval, reporter, grpc };
+  return { namespace, target: spec.targetRef.name, interval, reporter, grpc, ...(spec.targetRef.kind === "Service" ? { service: true } : {}) };
 }
 
 /** A builtin's name beside a query or a template is both of them, as in Flagger: neither is silently left out. */

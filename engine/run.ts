@@ -14,7 +14,7 @@ import type { Transport } from "./adapters/transport.ts";
 import type { Context, Leadership } from "./controller/context.ts";
 import { Controller } from "./controller/controller.ts";
 import { CONFIG_MAPS, configResources } from "./controller/configs.ts";
-import { REVISIONS, SERVICES } from "./controller/wanted.ts";
+import { REVISIONS } from "./controller/wanted.ts";
 import { HPAS } from "./workload/scalers.ts";
 import { WORKLOADS } from "./workload/kinds.ts";
 import { next as machine } from "./machine/next.ts";
@@ -145,7 +145,7 @@ async function kinds(options: EngineOptions, api: KubeApi): Promise<Watched[]> {
   // Whoever may write this one ConfigMap may stop every rollout of the cluster, and nothing else.
   if (options.lease !== undefined) watched.push({ resource: FREEZE, alone: true, namespaces: [options.lease.namespace], fieldSelector: `metadata.name=${options.lease.name}-freeze` });
   for (const { resource } of WORKLOADS) watched.push({ resource });
-  watched.push({ resource: HPAS }, { resource: SERVICES }, { resource: REVISIONS, labelSelector: CANARY_LABEL });
+  watched.push({ resource: HPAS }, { resource: REVISIONS, labelSelector: CANARY_LABEL });
   for (const resource of configResources(options.configKinds)) {
     // Helm keeps each of its releases in a Secret, some of them megabytes long.
     watched.push({ resource, metadataOnly: true, trim: metadataTrimmed, ...(resource.kind === "Secret" ? { fieldSelector: "type!=helm.sh/release.v1" } : {}) });

@@ -8,6 +8,8 @@ export type BuiltinName = keyof typeof BUILTIN_UNITS;
 export interface BuiltinScope {
   namespace: string;
   target: string;
+  /** The target is a Service: what is asked of is its copy, whatever workload stands behind it. */
+  service?: boolean;
   /** PromQL duration, for example "1m". */
   interval: string;
   /** Whose metrics are read, where a mesh has several who count the same requests. */

@@ -22,10 +22,13 @@ export const istioQueries: BuiltinQueries = {
   "request-count": (scope) => `sum(increase(istio_requests_total{${selector(scope)}}[${scope.interval}]))`,
   // The primary is looked at too. It has the same proxies and steady traffic, while the first requests of a new version may be known to the gateway before
   // Prometheus has found the new pods: the reporter must not change from one check to the next.
-  "reported-count": ({ namespace, target, interval, reporter }) =>
-    `sum(increase(istio_requests_total{reporter="${reporter}",destination_workload_namespace="${namespace}",destination_workload=~"${target}|${target}-primary"}[${interval}]))`,
+  "reported-count": ({ namespace, target, interval, reporter, service }) => {
+    const both = service === true ? `destination_service_namespace="${namespace}",destination_service_name=~"${target}-(primary|canary)"` : `destination_workload_namespace="${namespace}",destination_workload=~"${target}|${target}-primary"`;
+    return `sum(increase(istio_requests_total{reporter="${reporter}",${both}}[${interval}]))`;
+  },
 };
 
-function selector({ reporter, namespace, target }: BuiltinScope): string {
+function selector({ reporter, namespace, target, service }: BuiltinScope): string {
+  if (service === true) return `reporter="${reporter}",destination_service_namespace="${namespace}",destination_service_name="${target}-canary"`;
   return `reporter="${reporter}",destination_workload_namespace="${namespace}",destination_workload="${target}"`;
 }

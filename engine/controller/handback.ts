@@ -4,9 +4,10 @@ import { EPOCH, ORIGIN, OWNER, PAUSED, unmarked } from "../../crds/marks.ts";
 import { iso } from "../machine/moves.ts";
 import type { KubeObject, ObjectRef, Precondition, Resource, Result } from "../ports.ts";
 import { selectorLabel } from "../workload/deployment.ts";
-import { WORKLOADS, workloadOf, type Workload } from "../workload/kinds.ts";
+import { SERVICES, WORKLOADS, workloadOf, type Workload } from "../workload/kinds.ts";
 import { mergePatch } from "../workload/mergepatch.ts";
 import { HPAS, SCALED_OBJECTS, withRest } from "../workload/scalers.ts";
+import { primaryName } from "../workload/primary.ts";
 import { restoreService, serviceName } from "../workload/service.ts";
 import { preconditionOf } from "./commit.ts";
 import type { Context } from "./context.ts";
@@ -16,7 +17,7 @@ import { keyOf } from "./observe.ts";
 import { DRAIN_UNTIL, HANDBACK, type Handback } from "./project.ts";
 import type { Pass } from "./reconcile.ts";
 import { configResources } from "./configs.ts";
-import { REVISIONS, SERVICES } from "./wanted.ts";
+import { REVISIONS } from "./wanted.ts";
 
 const NAMESPACES: Resource = { group: "", version: "v1", plural: "namespaces", kind: "Namespace" };
 
@@ -54,7 +55,7 @@ export async function handBack(key: Key, context: Context, memory: Memory): Prom
 function estateOf(key: Key, context: Context): Estate | "unknown" | undefined {
   const { caches } = context;
   const owner = `${key.group}/${key.name}`;
-  const kinds: Resource[] = [HPAS, ...WORKLOADS.map(({ resource }) => resource), SERVICES, REVISIONS, ...configResources(context.options.configKinds)];
+  const kinds: Resource[] = [HPAS, ...WORKLOADS.map(({ resource }) => resource), REVISIONS, ...configResources(context.options.configKinds)];
   for (const kind of context.routedKinds) {
     const resource = caches.resource(kind);
     if (resource !== undefined) kinds.push(resource);
@@ -67,9 +68,10 @@ function estateOf(key: Key, context: Context): Estate | "unknown" | undefined {
   const objects = kinds.flatMap(marked);
   if (objects.length === 0) return undefined;
   const remembering = objects.filter(({ object }) => object.metadata.annotations?.[HANDBACK] !== undefined);
-  const primary = remembering.find(({ resource }) => WORKLOADS.some((workload) => workload.resource === resource))?.object;
-  const info = infoOf(primary ?? remembering[0]?.object, key);
+  const memory = remembering.find(({ resource }) => resource !== SERVICES) ?? remembering[0];
+  const info = infoOf(memory?.object, key);
   const workload = workloadOf(info.kind) ?? WORKLOADS[0];
+  const primary = remembering.find(({ resource, object }) => resource === workload?.resource && object.metadata.name === primaryName(info.target))?.object;
   if (info.autoscaler?.kind === SCALED_OBJECTS.kind) {
     if (!caches.seek(SCALED_OBJECTS)) return "unknown";
     objects.push(...marked(SCALED_OBJECTS));

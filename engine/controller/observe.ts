@@ -9,6 +9,7 @@ import { templateHash } from "../workload/canonical.ts";
 import { imagesOf } from "../workload/deployment.ts";
 import { restarts } from "../workload/podrestarts.ts";
 import { revisionOfPrimary } from "../workload/primary.ts";
+import { revisionOf } from "../workload/revisions.ts";
 import { objectKey } from "./key.ts";
 import { floorOf, routeIntent, traffic, type Drawing } from "./project.ts";
 import { windowSeen } from "./windows.ts";
@@ -67,7 +68,7 @@ function primarySeen({ world, settings, status }: Drawing): PrimarySeen | undefi
   const { primary, label, workload, configs } = world;
   if (primary === undefined || workload === undefined) return undefined;
   const { replicas, availableReplicas, readiness } = workload.read(primary, settings.primaryReadyPercent);
-  const revision = primary.metadata.annotations?.[REVISION] ?? (label === undefined ? undefined : revisionOfPrimary(primary, label, configs.originals, configs.primary).hash);
+  const revision = primary.metadata.annotations?.[REVISION] ?? (primary.kind === "Service" ? revisionOf(primary).hash : label === undefined ? undefined : revisionOfPrimary(primary, label, configs.originals, configs.primary).hash);
   const floor = floorOf(status, world.scaler);
   const undersized = floor === undefined || availableReplicas >= floor ? undefined : `${availableReplicas} of ${floor} pods that all traffic takes are available`;
   return { undersized, revision, images: imagesOf((primary.spec as { template?: unknown } | undefined)?.template), replicas, availableReplicas, readiness };
@@ -92,10 +93,12 @@ function trafficSeen(drawing: Drawing): TrafficSeen {
   if (reading.canaryWeight !== status.route.canaryWeight || reading.primaryWeight !== status.route.primaryWeight) {
     return { kind: "differs", why: `weights are ${reading.primaryWeight}/${reading.canaryWeight}` };
   }
-  const { routes, apex, primary } = traffic(drawing);
-  if (apex === undefined || primary === undefined) return { kind: "differs", why: "the Services cannot be rendered" };
-  for (const object of [...routes, apex, primary]) {
-    const found = object === apex ? world.services.apex : object === primary ? world.services.primary : world.found.get(keyOf(object));
+  const wanted = traffic(drawing);
+  if (wanted === undefined) return { kind: "differs", why: "the Services cannot be rendered" };
+  const { apex, primary } = wanted.services;
+  const rendered: [KubeObject | undefined, KubeObject | undefined][] = [...wanted.routes.map((object): [KubeObject, KubeObject | undefined] => [object, world.found.get(keyOf(object))]), [apex, world.services.apex], [primary, world.services.primary]];
+  for (const [object, found] of rendered) {
+    if (object === undefined) continue;
     if (found === undefined) return { kind: "differs", why: `${object.kind} ${object.metadata.name} does not exist` };
     if (mergePatch({ spec: found.spec ?? {} }, { spec: object.spec ?? {} }) !== undefined) return { kind: "differs", why: `${object.kind} ${object.metadata.name} was changed` };
   }

@@ -26,7 +26,7 @@ export function problemsOf(context: Context, drawing: Drawing, rival: string | u
   if (rival !== undefined) {
     problems.push({ reason: "DuplicateTarget", path: "spec.targetRef.name", message: `${rival} is older and already rolls out ${settings.kind} ${settings.target}; delete one of the two` });
   }
-  if (world.target !== undefined && world.label === undefined) {
+  if (world.target !== undefined && world.label === undefined && settings.kind !== "Service") {
     problems.push({
       reason: "SelectorLabelMissing",
       path: "spec.targetRef.name",
@@ -52,7 +52,7 @@ function routing(drawing: Drawing): Problem[] {
 
 function names(drawing: Drawing): Problem[] {
   const { world, settings } = drawing;
-  const problems: Problem[] = [];
+  const problems: Problem[] = settings.kind === "Service" ? serviceTarget(drawing) : [];
   if (world.primary !== undefined && world.label !== undefined) {
     const foreign = foreignController(world.primary, world.owner, "spec.targetRef.name");
     const { key, value } = primaryLabel(world.label);
@@ -68,6 +68,19 @@ function names(drawing: Drawing): Problem[] {
   }
   const intent = serviceIntent(drawing);
   if (intent !== undefined) for (const role of ROLES) problems.push(...checkService(intent, role, world.services[role]));
+  return problems;
+}
+
+/** Routers lead to the Services that are named after the apex, and here these are the copies of the target. */
+function serviceTarget({ canary, world, settings }: Drawing): Problem[] {
+  const problems: Problem[] = [];
+  if (settings.apex !== settings.target) problems.push({ reason: "InvalidSpec", path: "spec.service.name", message: `the target is a Service, which is the apex itself; remove it, or make it ${settings.target}` });
+  if (!settings.routed) problems.push({ reason: "Unsupported", path: "spec.provider", message: "a Service as the target needs a mesh or a gateway that leads to its copies; use another provider" });
+  if (canary.spec.rollbackWindow !== undefined) problems.push({ reason: "InvalidSpec", path: "spec.rollbackWindow", message: "a Service has no pods to keep; remove it, the action rollback works without it" });
+  for (const copy of [world.services.primary, world.services.canary]) {
+    if (copy === undefined || originOf(copy, world.owner.uid) !== undefined) continue;
+    problems.push(foreignController(copy, world.owner, "spec.targetRef.name") ?? { reason: "NameTaken", path: "spec.targetRef.name", message: `Service ${world.namespace}/${copy.metadata.name} exists and is somebody else's; delete or rename it` });
+  }
   return problems;
 }
 
@@ -111,7 +124,7 @@ function renamed({ settings, world }: Drawing): Problem[] {
 function unsupported({ apiVersion, spec }: Canary): Problem[] {
   const flagger = apiVersion.startsWith(`${GROUPS.flagger.group}/`);
   const found: [string, boolean, string][] = [
-    ["spec.targetRef.kind", workloadOf(spec.targetRef.kind) === undefined, "only Deployments and DaemonSets are rolled out"],
+    ["spec.targetRef.kind", workloadOf(spec.targetRef.kind) === undefined || spec.targetRef.apiVersion.startsWith("serving.knative.dev/"), "only Deployments, DaemonSets and core Services are rolled out"],
   ];
   const problems: Problem[] = found.filter(([, present]) => present).map(([path, , message]) => ({ reason: "Unsupported", path, message }));
   const steps = spec.analysis?.stepWeight ?? spec.analysis?.stepWeights?.length ?? spec.analysis?.iterations ?? 0;

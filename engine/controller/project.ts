@@ -11,6 +11,8 @@ import { ABSENT, configOfKey, snapshotName, UNREADABLE } from "../workload/confi
 import { renderPrimary, revisionOfPrimary } from "../workload/primary.ts";
 import { renderRevision, type StoredRevision } from "../workload/revisions.ts";
 import { leastReplicas, mostReplicas, renderScaler, SCALED_OBJECTS, withRest } from "../workload/scalers.ts";
+import { SERVICES } from "../workload/kinds.ts";
+import { renderServiceCopy } from "../workload/servicetarget.ts";
 import { renderService, type ServiceIntent, type ServiceRole } from "../workload/service.ts";
 import type { ScalerSeen, World } from "./world.ts";
 
@@ -69,24 +71,48 @@ export function project(drawing: Drawing): Projected {
   // Before the first decision nothing is anybody's business but the user's.
   if (status.primary === undefined) return NOTHING;
   const services = serviceIntent(drawing);
-  const routed = status.route !== undefined && services !== undefined;
+  const routed = status.route !== undefined && (services !== undefined || isService(drawing));
   return {
     revisions: missingRevisions(drawing),
-    primary: primary(drawing),
+    primary: isService(drawing) ? primaryCopy(drawing) : primary(drawing),
     previous: previous(drawing),
-    services: services === undefined ? [] : (["primary", "canary"] as const).map((role) => owned(drawing, renderService(services, role, world.services[role]), false)),
+    services: services === undefined ? canaryCopy(drawing) : (["primary", "canary"] as const).map((role) => owned(drawing, renderService(services, role, world.services[role]), false)),
     routes: routed ? routes(drawing) : [],
-    apex: routed ? apexService(drawing, services) : undefined,
+    apex: routed && services !== undefined ? apexService(drawing, services) : undefined,
     target: target(drawing),
     scalers: scalers(drawing),
   };
 }
 
-/** The route alone, for reading back. */
-export function traffic(drawing: Drawing): { routes: KubeObject[]; apex: KubeObject | undefined; primary: KubeObject | undefined } {
+/** What leads traffic, for reading back: the routes, and the Services by their roles; undefined while it cannot be rendered. */
+export function traffic(drawing: Drawing): { routes: KubeObject[]; services: Partial<Record<ServiceRole, KubeObject>> } | undefined {
   const services = serviceIntent(drawing);
-  if (drawing.status.route === undefined || services === undefined) return { routes: [], apex: undefined, primary: undefined };
-  return { routes: routes(drawing), apex: apexService(drawing, services), primary: renderService(services, "primary", drawing.world.services.primary) };
+  if (drawing.status.route === undefined) return undefined;
+  if (services === undefined) return isService(drawing) ? { routes: routes(drawing), services: {} } : undefined;
+  return { routes: routes(drawing), services: { apex: apexService(drawing, services), primary: renderService(services, "primary", drawing.world.services.primary) } };
+}
+
+/** The target is a Service: its copies are what the mesh leads to, and the apex stays its owner's. */
+function isService({ settings }: Drawing): boolean {
+  return settings.kind === SERVICES.kind;
+}
+
+function primaryCopy(drawing: Drawing): KubeObject | undefined {
+  const { world, status, settings } = drawing;
+  const stored = world.revisions.get(status.primary?.revision ?? "")?.revision;
+  if (stored === undefined || world.target === undefined) return undefined;
+  const rendered = renderServiceCopy({ target: world.target, revision: stored, name: settings.primary, found: world.primary, includeLabelPrefixes: drawing.includeLabelPrefixes });
+  rendered.metadata = { ...rendered.metadata, annotations: { ...rendered.metadata.annotations, [HANDBACK]: handback(drawing) } };
+  return owned(drawing, rendered, true);
+}
+
+/** While it has users it stays what they were led to; a revision that came meanwhile begins with a copy of its own. */
+function canaryCopy(drawing: Drawing): KubeObject[] {
+  const { world, status, settings } = drawing;
+  const found = world.services.canary;
+  const revision = world.revisions.get(status.run?.revision ?? status.primary?.revision ?? "")?.revision ?? world.revision;
+  if (!isService(drawing) || world.target === undefined || revision === undefined || (found !== undefined && status.target?.paused === true)) return [];
+  return [owned(drawing, renderServiceCopy({ target: world.target, revision, name: `${settings.apex}-canary`, found, includeLabelPrefixes: drawing.includeLabelPrefixes }), false)];
 }
 
 function apexService(drawing: Drawing, services: ServiceIntent): KubeObject {
@@ -216,7 +242,7 @@ function target(drawing: Drawing): KubeObject | undefined {
   const { world, status } = drawing;
   const found = world.target;
   const wanted = status.target;
-  if (found === undefined || wanted === undefined || world.workload === undefined) return undefined;
+  if (found === undefined || wanted === undefined || world.workload === undefined || isService(drawing)) return undefined;
   const replicas = world.workload.replicas(found);
   const given = wanted.scale === "Zero" ? 0 : wanted.scale === "Up" && replicas === 0 ? (world.scaler?.source === undefined ? wanted.replicas : leastReplicas(world.scaler.source)) : undefined;
   const ours = found.metadata.annotations?.[PAUSED] !== undefined;

@@ -4,6 +4,7 @@ import { primaryLabel } from "../workload/primary.ts";
 import type { Wanted } from "./apply.ts";
 import type { ConfigReader } from "./configs.ts";
 import type { SelectorLabel } from "../workload/deployment.ts";
+import { SERVICES } from "../workload/kinds.ts";
 import type { Router } from "../../routing/router.ts";
 import type { Context } from "./context.ts";
 import { configsWanted } from "./copies.ts";
@@ -12,7 +13,6 @@ import { keyOf } from "./observe.ts";
 import { project, routeIntent, type Drawing } from "./project.ts";
 
 export const REVISIONS: Resource = { group: "apps", version: "v1", plural: "controllerrevisions", kind: "ControllerRevision" };
-export const SERVICES: Resource = { group: "", version: "v1", plural: "services", kind: "Service" };
 
 /** Revisions, primary, Services, routes, target: whatever traffic is led to is there before the traffic, and a pause is there before a weight. */
 export function wantedOf(context: Context, reader: ConfigReader, drawing: Drawing): Wanted[] {

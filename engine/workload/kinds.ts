@@ -3,6 +3,7 @@ import { PAUSED } from "../../crds/marks.ts";
 import { map, number, type Json } from "../../crds/json.ts";
 import type { KubeObject, Resource } from "../ports.ts";
 import { daemonReplicas, readDaemonSet, scaleDaemonSet } from "./daemonset.ts";
+import { readServiceTarget } from "./servicetarget.ts";
 import { readDeployment, type WorkloadSeen } from "./deployment.ts";
 
 export interface Workload {
@@ -19,6 +20,8 @@ export interface Workload {
 
 export const DEPLOYMENTS: Resource = { group: "apps", version: "v1", plural: "deployments", kind: "Deployment" };
 export const DAEMONSETS: Resource = { group: "apps", version: "v1", plural: "daemonsets", kind: "DaemonSet" };
+
+export const SERVICES: Resource = { group: "", version: "v1", plural: "services", kind: "Service" };
 
 const deployments: Workload = {
   resource: DEPLOYMENTS,
@@ -37,7 +40,9 @@ const deployments: Workload = {
 
 const daemonSets: Workload = { resource: DAEMONSETS, read: readDaemonSet, replicas: daemonReplicas, scaled: scaleDaemonSet };
 
-export const WORKLOADS: readonly Workload[] = [deployments, daemonSets];
+const services: Workload = { resource: SERVICES, read: readServiceTarget, replicas: () => 1, scaled: (found) => found };
+
+export const WORKLOADS: readonly Workload[] = [deployments, daemonSets, services];
 
 /** Undefined for a kind that is not rolled out. */
 export function workloadOf(kind: string): Workload | undefined {

@@ -6,6 +6,7 @@ import { templateHash } from "./canonical.ts";
 import { revisionHash, type Configs } from "./configs.ts";
 import { cleanTemplate, updateStrategyOf } from "./daemonset.ts";
 import { imagesOf } from "./deployment.ts";
+import { serviceRevision } from "./servicetarget.ts";
 
 export interface StoredRevision {
   /** Of the template and of what it reads. */
@@ -26,8 +27,12 @@ export function revisionName(target: string, hash: string): string {
   return `${target}-${hash}`;
 }
 
-/** The revision that a live workload is at; also how an existing primary is read when it is adopted. */
+/** The revision that a live target is at; also how an existing primary is read when it is adopted. */
 export function revisionOf(workload: KubeObject, configs: Configs = {}): StoredRevision {
+  if (workload.kind === "Service") {
+    const template = serviceRevision(workload);
+    return { hash: templateHash(template), images: [], template, configs: {}, fields: {} };
+  }
   const spec: Json = { ...map(workload.spec), ...(workload.kind === "DaemonSet" ? { updateStrategy: updateStrategyOf(workload) } : {}) };
   const template = cleanTemplate(map(spec.template));
   return { hash: revisionHash(templateHash(template), configs), images: imagesOf(template), template, configs, fields: promoted(spec) };

@@ -47,3 +47,15 @@ test("who saw the primary has reported, who saw another app of a like name has n
   expect(value("reported-count", {}, [{ reporter: "source", destination_workload: "backend-primary" }])).toBeGreaterThan(0);
   expect(value("reported-count", {}, [{ reporter: "source", destination_workload: "backend-two" }, { reporter: "source", destination_workload: "my-backend" }])).toBeUndefined();
 });
+
+test("a Service as the target is judged by what went through its copy, whatever workload answered", () => {
+  const labels = { reporter: "source", destination_service_namespace: "webapp", destination_workload: "somebody" };
+  const seen = [
+    { ...labels, destination_service_name: "backend-canary", response_code: "200" },
+    { ...labels, destination_service_name: "backend-canary", response_code: "503" },
+    { ...labels, destination_service_name: "backend-primary", response_code: "200" },
+  ];
+  expect(value("request-success-rate", { service: true }, seen)).toBe(50);
+  expect(value("reported-count", { service: true }, seen)).toBeGreaterThan(0);
+  expect(value("request-success-rate", {}, seen)).toBeUndefined();
+});

@@ -1,8 +1,9 @@
 // How does a command of somebody else run here? In a process group of its own that ends as a whole, with a bounded output and nothing of this program's environment.
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess, type ChildProcessByStdio } from "node:child_process";
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import type { Readable } from "node:stream";
 import type { Clock } from "../engine/ports.ts";
 
 export interface CommandRequest {
@@ -49,19 +50,24 @@ export function runCommand({ program, args, directory, environment, timeoutMs, c
   return new Promise((resolve) => {
     const output = tail();
     let ended: "timeout" | "stopped" | undefined;
-    let force = (): void => undefined;
-    const child = spawn(program, [...args], { cwd: directory, env: { ...environment }, stdio: ["ignore", "pipe", "pipe"], detached: true });
+    let cancelForce = (): void => undefined;
+    const child = started(program, args, directory, environment);
+    if (typeof child === "string") return resolve({ how: "not started", code: -1, detail: `${program} cannot be started: ${child}`, output: "" });
 
-    const end = (why: "timeout" | "stopped"): void => {
-      if (ended !== undefined) return;
-      ended = why;
-      killGroup(child, "SIGTERM");
-      force = clock.after(GRACE_MS, () => {
+    const forceLater = (): void => {
+      cancelForce();
+      cancelForce = clock.after(GRACE_MS, () => {
         killGroup(child, "SIGKILL");
         // Whoever left the group may hold the pipes for ever.
         child.stdout.destroy();
         child.stderr.destroy();
       });
+    };
+    const end = (why: "timeout" | "stopped"): void => {
+      if (ended !== undefined || child.exitCode !== null || child.signalCode !== null) return;
+      ended = why;
+      killGroup(child, "SIGTERM");
+      forceLater();
     };
     const cancelTimeout = clock.after(timeoutMs, () => end("timeout"));
     const onStop = (): void => end("stopped");
@@ -70,16 +76,19 @@ export function runCommand({ program, args, directory, environment, timeoutMs, c
 
     const finish = (result: CommandEnd): void => {
       cancelTimeout();
-      force();
+      cancelForce();
       signal.removeEventListener("abort", onStop);
-      // A leader that ended may leave others behind.
-      killGroup(child, "SIGKILL");
       resolve(result);
     };
     child.stdout.on("data", output.add);
     child.stderr.on("data", output.add);
     child.once("error", (error: NodeJS.ErrnoException) => {
       if (child.pid === undefined) finish({ how: "not started", code: -1, detail: `${program} cannot be started: ${error.code ?? "unknown error"}`, output: "" });
+    });
+    child.once("exit", () => {
+      // A leader that ended may leave others behind, who hold its pipes.
+      killGroup(child, "SIGKILL");
+      forceLater();
     });
     child.once("close", (code, killedBy) => {
       const text = output.text();
@@ -89,6 +98,15 @@ export function runCommand({ program, args, directory, environment, timeoutMs, c
       else finish({ how: "exited", code: code ?? -1, detail: `exit code ${code ?? -1}`, output: text });
     });
   });
+}
+
+/** Or the code of what hindered it. Messages quote arguments, which may be secret. */
+function started(program: string, args: readonly string[], cwd: string, env: Readonly<Record<string, string>>): ChildProcessByStdio<null, Readable, Readable> | string {
+  try {
+    return spawn(program, [...args], { cwd, env: { ...env }, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? "unknown error";
+  }
 }
 
 function killGroup(child: ChildProcess, name: "SIGTERM" | "SIGKILL"): void {

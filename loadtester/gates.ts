@@ -92,7 +92,8 @@ async function write(directory: string, sets: Sets): Promise<void> {
     await rm(beside, { force: true }).catch(() => undefined);
     throw error;
   }
-  const folder = await open(directory, "r");
-  await folder.sync().catch(() => undefined);
-  await folder.close();
+  // The change is made; some file systems cannot do more than that.
+  const folder = await open(directory, "r").catch(() => undefined);
+  await folder?.sync().catch(() => undefined);
+  await folder?.close();
 }

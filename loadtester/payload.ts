@@ -31,5 +31,5 @@ export function readPayload(text: string): Read {
   const read = payload.safeParse(json);
   if (!read.success) return { ok: false, why: read.error.issues.map(({ path, message }) => `${path.join(".") || "the body"}: ${message}`).join("; ").slice(0, 500) };
   const { name: canary, namespace, checksum, run, metadata } = read.data;
-  return { ok: true, asked: { name: canary, namespace, run: run ?? checksum ?? "", metadata: metadata ?? undefined } };
+  return { ok: true, asked: { name: canary, namespace, run: run || checksum || "", metadata: metadata ?? undefined } };
 }

@@ -95,6 +95,7 @@ async function gateAnswer(kind: GateKind, verb: string, { name, namespace }: Ask
 
 function goneWith(response: ServerResponse): AbortSignal {
   const gone = new AbortController();
+  if (response.destroyed) gone.abort();
   response.once("close", () => {
     if (!response.writableFinished) gone.abort();
   });

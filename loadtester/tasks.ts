@@ -5,8 +5,10 @@ export interface Outcome {
   ok: boolean;
   /** One sentence for people; holds no secret. */
   text: string;
-  /** Answered instead of the sentence when it was asked for. */
+  /** Answered beside the sentence when it was asked for. */
   output?: string;
+  /** The load tester ended it: that says nothing about what was tested. */
+  interrupted?: boolean;
 }
 
 export interface Task {
@@ -124,6 +126,7 @@ async function worked({ work }: Task, signal: AbortSignal): Promise<Outcome> {
   try {
     return await work(signal);
   } catch (error) {
-    return { ok: false, text: `the load tester met an error: ${error instanceof Error ? error.message : String(error)}` };
+    // Messages of errors may quote what they were given, which may be secret.
+    return { ok: false, text: `the load tester met an error: ${error instanceof Error ? error.name : typeof error}` };
   }
 }

@@ -49,7 +49,7 @@ describe.each(PAGES)("%s", (file) => {
 
   test("has only flags that the program knows", () => {
     const known = page("engine/main.ts");
-    const commands = [...page(file).matchAll(/kurator-rollout (?:controller|wait|crds|demo|sandbox)[^\n`]*|npm run demo --[^\n`]*/g)].map(([command]) => command);
+    const commands = [...page(file).matchAll(/kurator-rollout (?:controller|wait|crds|demo|sandbox|loadtester)[^\n`]*|npm run demo --[^\n`]*/g)].map(([command]) => command);
     const flags = commands.flatMap((command) => [...command.matchAll(/--([a-z][a-z-]+)/g)].map(([, flag = ""]) => flag)).filter((flag) => !["server-side", "help"].includes(flag));
     expect(flags.filter((flag) => !known.includes(`--${flag}`))).toEqual([]);
   });

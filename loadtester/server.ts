@@ -37,6 +37,8 @@ export async function listen(port: number, host: string | undefined, served: Ser
     answerOf(request, response, served).then(
       (answer) => send(request, response, answer),
       (error: unknown) => {
+        // The caller hung up in the middle of its request.
+        if (!request.complete) return void response.destroy();
         served.log.error({ path: pathOf(request), error: error instanceof Error ? error.message : String(error) }, "a request failed");
         send(request, response, { status: 500, body: "the load tester met an error; see its log" });
       },
@@ -64,7 +66,7 @@ async function answerOf(request: IncomingMessage, response: ServerResponse, serv
 
   const allowed = await served.guard(request.headers.authorization);
   if (allowed === "unknown") return { status: 503, body: "tokens cannot be checked" };
-  if (allowed === "no") return { status: 401, body: "a bearer token is needed", headers: { "WWW-Authenticate": "Bearer" } };
+  if (allowed === "no") return { status: 401, body: "a token is needed", headers: { "WWW-Authenticate": "Bearer" } };
   if (path === "/gate/approve") return { status: 200, body: "OK" };
   if (path === "/gate/halt") return { status: 403, body: "Forbidden" };
 

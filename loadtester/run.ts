@@ -50,7 +50,7 @@ export async function runLoadTester(options: LoadTesterOptions): Promise<void> {
     ended: series.ended,
     answered: (answer) => series.answered("status" in answer ? String(answer.status) : answer.fault),
   });
-  const listener = await listen(port, host, { gates, guard: createGuard(options.tokenFile, log), namespaces, perform, metrics: () => series.registry.metrics(), log });
+  const listener = await listen(port, host, { gates, guard: createGuard(options.tokenFile, log), namespaces, perform, metrics: () => series.registry.metrics(), clock, log });
   log.info({ port: listener.port, version: options.version, gatesKept: options.stateDirectory !== undefined, guarded: options.tokenFile !== undefined }, "started");
   options.listening?.(listener.port);
   if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));

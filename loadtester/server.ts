@@ -1,7 +1,7 @@
 // What does the load tester say over HTTP? Flagger's paths and answers; it decides who may ask and who is heard, and runs nothing itself.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Log } from "../engine/ports.ts";
+import type { Clock, Log } from "../engine/ports.ts";
 import { TooManyGates, type GateKind, type Gates } from "./gates.ts";
 import { readPayload, type Asked } from "./payload.ts";
 import type { Guard } from "./token.ts";
@@ -20,27 +20,33 @@ export interface Served {
   /** @param gone aborted when the caller no longer waits for the answer */
   perform: (asked: Asked, gone: AbortSignal) => Promise<Answer>;
   metrics: () => Promise<string>;
+  clock: Clock;
   log: Log;
 }
 
 export interface Listening {
   port: number;
+  /** Takes no more requests, and lets answers that are under way out first. */
   close(): Promise<void>;
 }
 
 const BODY_MAX_BYTES = 1024 * 1024;
+/** For callers that take their answer slowly, or never end their request. */
+const CLOSE_MS = 2_000;
 const GATE_PATH = /^\/(gate|rollback)\/(check|open|close)$/;
 
 /** Port 0 takes any free one. */
 export async function listen(port: number, host: string | undefined, served: Served): Promise<Listening> {
+  let closing = false;
   const server: Server = createServer((request, response) => {
+    const send = (answer: Answer): void => write(request, response, closing ? { ...answer, headers: { ...answer.headers, Connection: "close" } } : answer);
     answerOf(request, response, served).then(
-      (answer) => send(request, response, answer),
+      send,
       (error: unknown) => {
         // The caller hung up in the middle of its request.
         if (!request.complete) return void response.destroy();
         served.log.error({ path: pathOf(request), error: error instanceof Error ? error.message : String(error) }, "a request failed");
-        send(request, response, { status: 500, body: "the load tester met an error; see its log" });
+        send({ status: 500, body: "the load tester met an error; see its log" });
       },
     );
   });
@@ -52,8 +58,13 @@ export async function listen(port: number, host: string | undefined, served: Ser
     port: (server.address() as AddressInfo).port,
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
+        closing = true;
+        const cancel = served.clock.after(CLOSE_MS, () => server.closeAllConnections());
+        server.close(() => {
+          cancel();
+          resolve();
+        });
+        server.closeIdleConnections();
       }),
   };
 }
@@ -126,7 +137,7 @@ async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
   return Buffer.concat(parts).toString("utf8");
 }
 
-function send(request: IncomingMessage, response: ServerResponse, { status, body, headers }: Answer): void {
+function write(request: IncomingMessage, response: ServerResponse, { status, body, headers }: Answer): void {
   if (response.destroyed) return;
   response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8", ...headers });
   response.end(request.method === "HEAD" ? "" : body);

@@ -13,7 +13,7 @@ import type { Outcome, Task, Tasks, Told } from "./tasks.ts";
 import { splitWords } from "./words.ts";
 
 const PROGRAMS = ["helm", "helmv3", "kubectl", "k6"] as const;
-const TYPES = ["cmd", "bash", ...PROGRAMS, "http"] as const;
+export const TYPES = ["cmd", "bash", ...PROGRAMS, "http"] as const;
 export type TaskType = (typeof TYPES)[number];
 
 export interface Performing {
@@ -33,7 +33,7 @@ export interface Performing {
 type Metadata = Readonly<Record<string, string>>;
 type Wanted = { ok: true; wait: boolean; work: (signal: AbortSignal) => Promise<Outcome> } | { ok: false; answer: Answer };
 
-const SWITCHES = ["wait", "ignoreFailure", "logCmdOutput", "returnCmdOutput"] as const;
+export const SWITCHES = ["wait", "ignoreFailure", "logCmdOutput", "returnCmdOutput"] as const;
 type Switches = Partial<Record<(typeof SWITCHES)[number], boolean>>;
 
 export function createPerform(performing: Performing): (asked: Asked, gone: AbortSignal) => Promise<Answer> {

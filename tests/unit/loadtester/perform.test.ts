@@ -122,7 +122,7 @@ describe("bash", () => {
 
   test("the load tester's own end is no failure of what was tested", async () => {
     const answer = ask({ type: "bash", cmd: "read x < /dev/zero" });
-    await settled();
+    while (tasks.running === 0) await settled();
     await tasks.stop();
     expect(await answer).toMatchObject({ status: 503 });
     expect(ended).toEqual(["bash interrupted"]);

@@ -168,7 +168,7 @@ program
   .addOption(option("--port <number>", "port of webhooks, gates, /metrics and /healthz; 0 takes a free one").argParser(whole(0, 65535)).default(8080))
   .addOption(option("--log-level <level>", "least level that is logged").choices(LEVELS).default("info"))
   .addOption(option("--timeout <duration>", "longest time that a task may take").argParser(duration).default(3_600_000, "1h"))
-  .addOption(option("--namespace-regexp <regexp>", "only Canaries in namespaces that match may ask (default: all)").argParser(regexp).default(/(?:)/, "all"))
+  .addOption(option("--namespace-regexp <regexp>", "only Canaries in namespaces that match may ask").argParser(regexp).default(/(?:)/, "all"))
   .addOption(option("--token-file <file>", "bearer tokens, one a line, one of which callers must have (default: everybody may ask)"))
   .addOption(option("--state-dir <folder>", "where open gates are kept over a restart (default: in memory)"))
   .addOption(option("--concurrency <number>", "tasks that run at one time").argParser(whole(1, 1000)).default(32))

@@ -1,4 +1,5 @@
 // Is this asked for already, and how did it end? Runs each task once however often it is asked for, few at a time, and keeps a result until somebody heard it.
+import { setMaxListeners } from "node:events";
 import type { Clock } from "../engine/ports.ts";
 
 export interface Outcome {
@@ -61,6 +62,8 @@ export function createTasks(limit: number, clock: Clock): Tasks {
   const running = new Map<string, Running>();
   const unheard = new Map<string, Unheard>();
   const stop = new AbortController();
+  // Every request in flight of every task listens to it; Node takes more than ten for a leak and says so on standard error.
+  setMaxListeners(Infinity, stop.signal);
 
   function keep(task: Task, outcome: Outcome): void {
     unheard.delete(task.key);

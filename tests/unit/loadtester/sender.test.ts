@@ -86,7 +86,7 @@ test("nobody there, and something that is not HTTP", async () => {
   });
   await new Promise<void>((resolve) => raw.listen(0, "127.0.0.1", resolve));
   const url = new URL(`http://127.0.0.1:${(raw.address() as AddressInfo).port}`);
-  expect(await sender(url).send(here)).toEqual({ fault: "HPE_INVALID_CONSTANT" });
+  expect(await sender(url).send(here)).toEqual({ fault: expect.stringMatching(/^HPE_/) });
   await new Promise<void>((resolve) => void raw.close(() => resolve()));
   expect(await sender(url).send(here)).toEqual({ fault: "ECONNREFUSED" });
 });

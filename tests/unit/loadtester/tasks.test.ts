@@ -1,4 +1,5 @@
 // Is everything run once, and does every failure come back to whoever asks next?
+import { getMaxListeners } from "node:events";
 import { expect, test } from "@jest/globals";
 import { createTasks, type Outcome, type Task } from "../../../loadtester/tasks.ts";
 import { ManualClock, settled } from "../adapters/manual-clock.ts";
@@ -144,4 +145,11 @@ test("the end ends all that runs, tells those who wait, and starts nothing more"
   await tasks.stop();
   expect(await waiting).toMatchObject({ kind: "ended", outcome: { interrupted: true } });
   expect([tasks.running, await tasks.ask(one.task, here)]).toEqual([0, { kind: "full" }]);
+});
+
+test("any number of requests may listen for the end, without a warning of Node's", async () => {
+  const tasks = createTasks(9, new ManualClock());
+  let listeners: number | undefined;
+  await tasks.ask(play({ work: (signal) => Promise.resolve({ ok: (listeners = getMaxListeners(signal)) > 1e6, text: "" }) }).task, here);
+  expect(listeners).toBe(Infinity);
 });

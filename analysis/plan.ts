@@ -1,8 +1,10 @@
 // What is to be measured? Turns the metrics of a manifest into queries with limits, or into problems that name the field. Nothing is guessed.
+import { REPORTERS } from "../crds/analysis.ts";
 import { GROUPS, type CanaryMetric, type CanarySpec } from "../crds/canary.ts";
 import { parseDuration } from "../crds/durations.ts";
 import type { Problem } from "../crds/problem.ts";
-import { BUILTIN_UNITS, isBuiltin } from "./queries/builtin.ts";
+import type { Reporter } from "../crds/status.ts";
+import { BUILTIN_UNITS, isBuiltin, type BuiltinName, type BuiltinScope } from "./queries/builtin.ts";
 import { defined } from "../crds/json.ts";
 import { metricTemplateSpecSchema } from "../crds/templates.ts";
 import { builtinsFor, providerFor, PROVIDERS } from "./registry.ts";
@@ -23,6 +25,8 @@ export interface Plan {
   lookBackMs?: number;
   /** What silence counts as where the metric does not say; only where it holds may a window be cut short, because elsewhere it would decide the run. */
   onNoData?: Policy;
+  /** Who was found to count the app's requests; undefined until somebody looked. */
+  reporter?: Reporter;
 }
 
 type Planned = { ok: true; metric: PlannedMetric } | { ok: false; problem: Problem };
@@ -42,12 +46,47 @@ function requestCount(plan: Plan): Planned | undefined {
   const { metrics, minRequests = 0 } = plan.spec.analysis ?? {};
   if (minRequests === 0) return undefined;
   const path = "spec.analysis.minRequests";
-  const builtins = builtinsFor(plan.meshProvider);
-  if (builtins === undefined) return no("Unsupported", path, `requests cannot be counted for the provider ${plan.meshProvider}; remove minRequests`);
-  const windows = (metrics ?? []).map(({ interval = DEFAULT_INTERVAL }) => interval).sort((left, right) => (parseDuration(right) ?? 0) - (parseDuration(left) ?? 0));
-  const interval = windowOf(plan, { interval: windows[0], onNoData: "hold" });
-  const query = builtins["request-count"]({ namespace: plan.namespace, target: plan.spec.targetRef.name, interval });
-  return { ok: true, metric: { name: "request-count", path, provider: "prometheus", address: plan.spec.metricsServer ?? plan.metricsServer, query, min: minRequests, enough: true } };
+  const interval = windowOf(plan, { interval: longestWindow(plan), onNoData: "hold" });
+  // Whoever is asked for the rate is asked for the count: that the gateway saw many says nothing about what the pods have seen.
+  const judged = metrics?.find(({ name }) => name === "request-success-rate") ?? metrics?.find(({ name }) => isBuiltin(name));
+  const built = builtin(plan, "request-count", interval, judged?.reporter);
+  if (built === undefined) return no("Unsupported", path, `requests cannot be counted for the provider ${plan.meshProvider}; remove minRequests`);
+  return { ok: true, metric: { name: "request-count", path, provider: "prometheus", address: plan.spec.metricsServer ?? plan.metricsServer, ...built, min: minRequests, enough: true } };
+}
+
+/**
+ * How many requests of the app each reporter saw, in the order in which they are believed: the first that saw one speaks for all metrics of this check that
+ * name none. Empty where there is nothing to find out.
+ */
+export function reporterQuestions(plan: Plan): (PlannedMetric & { reporter: Reporter })[] {
+  const planned = planMetrics(plan);
+  const reported = builtinsFor(plan.meshProvider)?.["reported-count"];
+  if (!planned.ok || reported === undefined || !planned.metrics.some((metric) => metric.reporterUnknown === true)) return [];
+  const address = plan.spec.metricsServer ?? plan.metricsServer;
+  return REPORTERS.map((reporter) => ({ name: "reported-count", path: "spec.analysis.metrics", provider: "prometheus", address, reporter, query: reported(scopeOf(plan, longestWindow(plan), reporter)) }));
+}
+
+function longestWindow({ spec }: Plan): string {
+  const windows = (spec.analysis?.metrics ?? []).map(({ interval = DEFAULT_INTERVAL }) => interval);
+  return windows.sort((left, right) => (parseDuration(right) ?? 0) - (parseDuration(left) ?? 0))[0] ?? DEFAULT_INTERVAL;
+}
+
+type Built = Pick<PlannedMetric, "query" | "reporter" | "reporterUnknown">;
+
+function builtin(plan: Plan, name: BuiltinName | "request-count", interval: string, chosen: Reporter | undefined): Built | undefined {
+  const builtins = builtinsFor(plan.meshProvider, chosen);
+  const reporter = chosen ?? plan.reporter;
+  const query = builtins?.[name](scopeOf(plan, interval, reporter ?? REPORTERS[0]));
+  if (builtins === undefined || query === undefined) return undefined;
+  if (builtins["reported-count"] === undefined) return { query };
+  return reporter === undefined ? { query, reporterUnknown: true } : { query, reporter };
+}
+
+function scopeOf({ group, namespace, spec }: Plan, interval: string, reporter: Reporter): BuiltinScope {
+  const { appProtocol = "", portName = "" } = spec.service ?? {};
+  // Flagger's rate knows statuses of HTTP only, and its manifests have their thresholds set for that.
+  const grpc = group !== GROUPS.flagger.group && [appProtocol, portName].some((protocol) => /^grpc(-|$)/i.test(protocol));
+  return { namespace, target: spec.targetRef.name, interval, reporter, grpc };
 }
 
 /** A builtin's name beside a query or a template is both of them, as in Flagger: neither is silently left out. */
@@ -60,8 +99,8 @@ function parts(metric: CanaryMetric): CanaryMetric[] {
 function planned1(plan: Plan, metric: CanaryMetric, path: string): Planned {
   const template = templateOf(plan, metric, path);
   if (template !== undefined && "reason" in template) return { ok: false, problem: template };
-  const query = template === undefined ? queryOf(plan, metric, path) : written(plan, metric, template.query, template.path);
-  if (typeof query !== "string") return { ok: false, problem: query };
+  const built = template === undefined ? queryOf(plan, metric, path) : written(plan, metric, template.query, template.path);
+  if ("reason" in built) return { ok: false, problem: built };
   const limits = limitsOf(plan, metric);
   if (limits === undefined) return no("InvalidSpec", `${path}.thresholdRange`, "a metric without a limit would pass whatever it measures; set thresholdRange.min or thresholdRange.max");
   // A template's credentials go where the template's owner, or the operator, says, and never to an address that a Canary names.
@@ -77,7 +116,7 @@ function planned1(plan: Plan, metric: CanaryMetric, path: string): Planned {
       path,
       provider: template?.provider ?? "prometheus",
       address,
-      query,
+      ...built,
       ...limits,
       ...template?.access,
       ...(isBuiltin(metric.name) ? { unit: BUILTIN_UNITS[metric.name] } : {}),
@@ -126,22 +165,21 @@ function templateOf(plan: Plan, metric: CanaryMetric, path: string): Template | 
   };
 }
 
-function written(plan: Plan, metric: CanaryMetric, query: string, path: string): string | Problem {
+function written(plan: Plan, metric: CanaryMetric, query: string, path: string): Built | Problem {
   const target = plan.spec.targetRef.name;
   const interval = windowOf(plan, metric);
   const words = { name: plan.name, namespace: plan.namespace, target, service: plan.spec.service?.name ?? target, ingress: target, route: target, interval, variables: metric.templateVariables ?? {} };
   const rendered = renderQuery(query, words, path);
-  return rendered.ok ? rendered.text : rendered.problem;
+  return rendered.ok ? { query: rendered.text } : rendered.problem;
 }
 
-function queryOf(plan: Plan, metric: CanaryMetric, path: string): string | Problem {
+function queryOf(plan: Plan, metric: CanaryMetric, path: string): Built | Problem {
   if (metric.query !== undefined && metric.query !== "") return written(plan, metric, metric.query, `${path}.query`);
   if (!isBuiltin(metric.name)) {
     return { reason: "UnknownMetric", path: `${path}.name`, message: `"${metric.name}" is not a builtin metric (${Object.keys(BUILTIN_UNITS).join(", ")}) and has neither query nor templateRef; correct the name or add one of them` };
   }
-  const builtins = builtinsFor(plan.meshProvider);
-  if (builtins === undefined) return { reason: "UnknownMetric", path: `${path}.name`, message: `there is no builtin ${metric.name} for the provider ${plan.meshProvider}; write a query` };
-  return builtins[metric.name]({ namespace: plan.namespace, target: plan.spec.targetRef.name, interval: windowOf(plan, metric) });
+  const missing: Problem = { reason: "UnknownMetric", path: `${path}.name`, message: `there is no builtin ${metric.name} for the provider ${plan.meshProvider}; write a query` };
+  return builtin(plan, metric.name, windowOf(plan, metric), metric.reporter) ?? missing;
 }
 
 /**

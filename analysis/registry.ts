@@ -1,4 +1,5 @@
 // Which metric providers and which mesh's builtin queries are there? One line each; what is not here does not exist and is never guessed.
+import type { Reporter } from "../crds/status.ts";
 import { prometheus } from "./providers/prometheus.ts";
 import type { BuiltinQueries } from "./queries/builtin.ts";
 import { httpQueries } from "./queries/http.ts";
@@ -13,7 +14,7 @@ export function providerFor(name: string): Provider | undefined {
   return PROVIDERS.find((provider) => provider.name === name);
 }
 
-/** By the name of the mesh provider. */
-export function builtinsFor(mesh: string): BuiltinQueries | undefined {
-  return BUILTINS.get(mesh);
+/** By the name of the mesh provider. Reporters are Istio's own: who names one reads its metrics, whatever leads the traffic, such as a gateway of the Gateway API. */
+export function builtinsFor(mesh: string, reporter?: Reporter): BuiltinQueries | undefined {
+  return reporter === undefined ? BUILTINS.get(mesh) : istioQueries;
 }

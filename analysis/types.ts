@@ -1,6 +1,6 @@
 // The words of analysis: what a metric asks, what a provider answered, and the verdict. Pure; fetching belongs to the shell.
 import type { HttpRequest, HttpResponse } from "../engine/ports.ts";
-import type { Measurement } from "../crds/status.ts";
+import type { Measurement, Reporter } from "../crds/status.ts";
 
 /** Exactly one of three: a provider that is down never looks like a bad release, and silence never like a good one. */
 export type Reading = { kind: "value"; value: number } | { kind: "no-data"; why: string } | { kind: "error"; why: string };
@@ -21,6 +21,10 @@ export interface PlannedMetric {
   unit?: "%" | "ms";
   /** Below the minimum nothing is known yet, instead of bad. */
   enough?: boolean;
+  /** Whose Istio metrics the query reads; absent where it reads none, and while they are still to be found. */
+  reporter?: Reporter;
+  /** Nobody chose the reporter and it was not found yet: an answer to this query may speak of no request at all. */
+  reporterUnknown?: boolean;
   /** Of the template; a provider adds its own. */
   headers?: Readonly<Record<string, string>>;
   insecureSkipVerify?: boolean;

@@ -8,6 +8,7 @@ import { createKubeApi } from "../engine/adapters/kube.ts";
 import { httpTransport, loadTransport, type Transport } from "../engine/adapters/transport.ts";
 import { next } from "../engine/machine/next.ts";
 import type { KubeApi, KubeObject, Log } from "../engine/ports.ts";
+import { CONFIG_KINDS } from "../crds/marks.ts";
 import { runEngine } from "../engine/run.ts";
 import { canaryOf, castOf, CLUSTER_RELEASES, defaultCanary, SANDBOX_RELEASES, type Cast } from "../sandbox/demo/cast.ts";
 import { SABOTAGES } from "../sandbox/demo/sabotage.ts";
@@ -107,6 +108,7 @@ function startEngine(request: DemoRequest, place: Place, machine: typeof next, s
     metricsServer: place.metricsServer,
     meshProvider: "istio",
     includeLabelPrefixes: [],
+    configKinds: CONFIG_KINDS,
     namespaces: [NAMESPACE],
     gatewayNamespaces: ["istio-system"],
     lease: { namespace: NAMESPACE, name: "kurator-rollout" },

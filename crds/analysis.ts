@@ -13,6 +13,9 @@ const MOST_METRICS = 32;
 export const BUILTIN_METRICS = ["request-success-rate", "request-duration"] as const;
 const BUILTIN: readonly string[] = BUILTIN_METRICS;
 
+/** The proxies that may have counted a request in Istio's metrics. The order is that in which they are believed: the workload's own, its waypoint, whoever called it. */
+export const REPORTERS = ["destination", "waypoint", "source"] as const;
+
 function thresholdRange(dialect: Dialect) {
   return strictly(
     dialect,
@@ -27,7 +30,7 @@ function thresholdRange(dialect: Dialect) {
 }
 
 function metricShape(dialect: Dialect) {
-  return z.object({
+  const shape = z.object({
     name: z.string().max(253).describe("request-success-rate, request-duration, or a name of your own"),
     interval: duration(dialect, "1s").optional().describe("How far back the query looks"),
     threshold: z.number().optional().describe("Deprecated: use thresholdRange"),
@@ -37,7 +40,10 @@ function metricShape(dialect: Dialect) {
     templateVariables: texts.optional().describe("Values for the template's variables"),
     onNoData,
     onProviderError,
+    reporter: z.enum(REPORTERS).optional().describe("The proxies whose Istio metrics a builtin metric reads; the first of these that saw requests when absent"),
   });
+  // In Flagger's group it is never there, so that the type may be the same.
+  return dialect === "own" ? shape : (shape.omit({ reporter: true }) as typeof shape);
 }
 
 function metricSchema(dialect: Dialect) {
@@ -64,6 +70,11 @@ function metricSchema(dialect: Dialect) {
       cel: "has(self.threshold) || has(self.thresholdRange)",
       message: "no bound is given, so no value could fail; add thresholdRange",
       ok: ({ threshold, thresholdRange: range }) => threshold !== undefined || range !== undefined,
+    },
+    {
+      cel: `!has(self.reporter) || self.name in [${builtin}]`,
+      message: "reporter chooses among the metrics of Istio, which only request-success-rate and request-duration read; write the reporter into the query instead",
+      ok: ({ name, reporter }) => reporter === undefined || BUILTIN.includes(name),
     },
   );
 }

@@ -84,6 +84,14 @@ function specShape(dialect: Dialect) {
       .optional()
       .describe("When runs may start; always when absent"),
     outsideWindows: z.enum(["finish", "hold"]).optional().describe("A run that is under way when the last window closes goes on, or holds what users get until one opens"),
+    rollbackWindow: z
+      .object({
+        duration: ownDuration("1s").describe("How long after a promotion the previous revision stays at hand"),
+        keepPods: z.boolean().optional().describe("Its pods run on, as TARGET-previous, so that going back to it is a change of the route; true when absent"),
+        checks: z.boolean().optional().describe("The metrics of the analysis are asked about the primary at every interval, and as many failures as the threshold go back; true when absent"),
+      })
+      .optional()
+      .describe("After a promotion: the way back without an analysis"),
     drainSeconds: z.int().min(0).max(600).optional().describe("Seconds that pods live on after the last traffic was led away from them"),
   });
 }

@@ -18,6 +18,19 @@ export const ORIGINAL_SPEC = `${MARKS}original-spec`;
 /** Annotation on the primary: hash of the stored revision that it was rendered from. */
 export const REVISION = `${MARKS}revision`;
 
+/** Annotation on a target that the engine has paused, so that it never lifts a pause of somebody else. */
+export const PAUSED = `${MARKS}paused`;
+/** Node selector of a DaemonSet that is to have no pod: no node has such a label. */
+export const SCALED_TO_ZERO = `${MARKS}scale-to-zero`;
+
+/** What pods read, as `status.trackedConfigs` names it. */
+export const CONFIG_KINDS = ["configmap", "secret"] as const;
+export type ConfigKind = (typeof CONFIG_KINDS)[number];
+/** Annotations on ConfigMaps and Secrets, the engine's own first: `disabled`, `live` or `snapshot` (see engine/workload/configs.ts). */
+export const CONFIG_TRACKING = [`${MARKS}config-tracking`, "flagger.app/config-tracking"] as const;
+/** Annotation on a copy of a ConfigMap or Secret: checksum of what it holds. */
+export const CHECKSUM = `${MARKS}checksum`;
+
 /** GitOps tools that apply a parent of the object leave it alone when they find these. */
 export const HANDS_OFF: Readonly<Record<string, string>> = {
   "kustomize.toolkit.fluxcd.io/reconcile": "disabled",

@@ -6,6 +6,7 @@ export const STALLED_REASONS = [
   "Unsupported",
   "UnknownMetric",
   "TargetMissing",
+  "AutoscalerMissing",
   "SelectorLabelMissing",
   "DuplicateTarget",
   "GatewayMissing",

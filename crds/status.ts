@@ -1,6 +1,7 @@
 // What the engine remembers of a Canary: the shape of its status, in both API groups.
 // Flagger's fields keep their names and meaning; the rest is this engine's memory. It must stay below 16 KiB, so every list is bounded.
 import { z } from "zod";
+import { REPORTERS } from "./analysis.ts";
 
 export const PHASES = [
   "Initializing",
@@ -38,6 +39,7 @@ const measurement = z.object({
   min: z.number().optional(),
   max: z.number().optional(),
   message: z.string().optional(),
+  reporter: z.enum(REPORTERS).optional().describe("The proxies whose Istio metrics were read"),
 });
 
 const outcome = z.enum(["Promoted", "RolledBack", "Inconclusive", "PromotionBlocked", "Superseded", "Withdrawn", "Undone"]);
@@ -56,7 +58,7 @@ export const canaryStatusSchema = z.object({
   lastPromotedSpec: z.string().optional().describe("Revision that was promoted last"),
   previousPromotedSpec: z.string().optional().describe("Revision that was promoted before that one, to which the action rollback returns"),
   lastTransitionTime: instant.optional(),
-  trackedConfigs: z.record(z.string(), z.string()).optional(),
+  trackedConfigs: z.record(z.string(), z.string()).optional().describe("Checksums of the ConfigMaps and Secrets that the target reads"),
   sessionAffinityCookie: z.string().optional(),
   primarySessionAffinityCookie: z.string().optional(),
   previousSessionAffinityCookie: z.string().optional(),
@@ -84,6 +86,7 @@ export const canaryStatusSchema = z.object({
       replicas: z.int().min(1).describe("How many replicas the target gets when it runs: the last number its owner set"),
       scale: z.enum(["AsFound", "Up", "Zero"]),
       paused: z.boolean(),
+      configs: z.string().optional().describe("Digest of trackedConfigs as the target was last judged; absent where they are not tracked"),
     })
     .optional()
     .describe("The target as it was last judged, and how it should be"),
@@ -107,6 +110,8 @@ export const canaryStatusSchema = z.object({
       deadlineAt: instant.optional().describe("When the workload that is waited for must be ready"),
       holdingSince: instant.optional().describe("Since when checks gave no verdict"),
       passed: z.boolean().optional().describe("The last check of this rung passed; only gates are waited for"),
+      primaryFloor: z.int().min(0).optional().describe("With an autoscaler: the primary gets no fewer replicas, because it is to carry all traffic again"),
+      fresh: z.boolean().optional().describe("The target goes to zero before this run: its pods read contents that have changed since, and nothing else would make new ones"),
       haltedBy: z.enum(GATES).optional().describe("The closed gate that was announced last"),
       paused: z.boolean().optional().describe("A person asked for it: no check and no step until it is resumed; what is unsafe still comes back"),
       preRollout: z.enum(["Passed"]).optional(),
@@ -116,6 +121,19 @@ export const canaryStatusSchema = z.object({
       measurements: z.array(measurement).max(32).optional().describe("The last check"),
     })
     .optional(),
+
+  rollbackWindow: z
+    .object({
+      revision: z.string().describe("The one that was promoted before"),
+      since: instant,
+      until: instant,
+      attempt: z.int().min(0),
+      nextCheckAt: instant.optional(),
+      failedChecks: z.int().min(0),
+      serving: z.boolean().optional().describe("The pods that were kept serve in the primary's place, until it runs their revision again"),
+    })
+    .optional()
+    .describe("The revision before the promoted one is at hand"),
 
   history: z
     .array(z.object({ id: z.string(), revision: z.string(), images, outcome, reason: z.string().optional(), finishedAt: instant }))
@@ -158,6 +176,7 @@ export type Gate = (typeof GATES)[number];
 export type Phase = (typeof PHASES)[number];
 export type Condition = z.infer<typeof condition>;
 export type Measurement = z.infer<typeof measurement>;
+export type Reporter = (typeof REPORTERS)[number];
 export type Verdict = Measurement["verdict"];
 export type RunOutcome = z.infer<typeof outcome>;
 export type Run = NonNullable<CanaryStatus["run"]>;

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { GROUPS } from "../crds/canary.ts";
+import { CONFIG_KINDS, type ConfigKind } from "../crds/marks.ts";
 import { renderYaml, type GroupName } from "../crds/generate.ts";
 import { demo, type DemoRequest } from "../cli/demo-command.ts";
 import { sandbox } from "../cli/sandbox-command.ts";
@@ -55,6 +56,11 @@ function yes(text: string): boolean {
   return text === "true";
 }
 
+function configKinds(text: string): ConfigKind[] {
+  if (!["true", "configmaps", "false"].includes(text)) throw new InvalidArgumentError("use true, configmaps or false");
+  return text === "true" ? [...CONFIG_KINDS] : text === "configmaps" ? ["configmap"] : [];
+}
+
 function url(text: string): string {
   if (!URL.canParse(text)) throw new InvalidArgumentError("use a URL such as http://prometheus.istio-system:9090");
   return text;
@@ -92,6 +98,7 @@ interface ControllerFlags {
   logLevel: Level;
   includeLabelPrefix: string[];
   eventWebhook?: string;
+  enableConfigTracking: ConfigKind[];
 }
 
 program
@@ -111,6 +118,7 @@ program
   .addOption(option("--log-level <level>", "least level that is logged").choices(LEVELS).default("info"))
   .addOption(option("--include-label-prefix <prefixes>", "labels of the target that its primary gets, by prefix; * is all").argParser(words).default([]))
   .addOption(option("--event-webhook <url>", "hears of every decision about Canaries that have no webhook of type event").argParser(url))
+  .addOption(option("--enable-config-tracking [which]", "take a change of a ConfigMap or Secret for a new revision, and give primaries copies of them: true, configmaps or false").argParser(configKinds).default([...CONFIG_KINDS]))
   .action(async (flags: ControllerFlags) => {
     const log = createLog(flags.logLevel);
     const signal = interrupted();
@@ -128,6 +136,7 @@ program
       meshProvider: flags.meshProvider,
       includeLabelPrefixes: flags.includeLabelPrefix,
       eventWebhook: flags.eventWebhook,
+      configKinds: flags.enableConfigTracking,
       namespaces: flags.watchNamespaces,
       gatewayNamespaces: flags.gatewayNamespaces,
       lease: flags.leaderElect ? { namespace: flags.leaseNamespace ?? ownNamespace(), name: flags.leaseName } : undefined,

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { routerFor, ROUTERS } from "../routing/registry.ts";
-import { CANARY_LABEL, OWNER } from "../crds/marks.ts";
+import { CANARY_LABEL, OWNER, type ConfigKind } from "../crds/marks.ts";
 import { CacheSet, PodInformers, type Watched } from "./adapters/cachesets.ts";
 import { createHttp } from "./adapters/http.ts";
 import { createKubeApi } from "./adapters/kube.ts";
@@ -13,7 +13,10 @@ import { listen } from "./adapters/server.ts";
 import type { Transport } from "./adapters/transport.ts";
 import type { Context, Leadership } from "./controller/context.ts";
 import { Controller } from "./controller/controller.ts";
-import { DEPLOYMENTS, REVISIONS, SERVICES } from "./controller/wanted.ts";
+import { CONFIG_MAPS, configResources } from "./controller/configs.ts";
+import { REVISIONS, SERVICES } from "./controller/wanted.ts";
+import { HPAS } from "./workload/scalers.ts";
+import { WORKLOADS } from "./workload/kinds.ts";
 import { next as machine } from "./machine/next.ts";
 import type { Clock, Http, KubeApi, KubeObject, Log, Random, Resource } from "./ports.ts";
 
@@ -29,6 +32,7 @@ export interface EngineOptions {
   meshProvider: string;
   includeLabelPrefixes: readonly string[];
   eventWebhook?: string;
+  configKinds: readonly ConfigKind[];
   /** Empty watches all. */
   namespaces: readonly string[];
   /** Where Gateways are looked for beside the watched namespaces; all where all are watched. */
@@ -45,7 +49,9 @@ export interface EngineOptions {
 }
 
 const ROUTED_KINDS = [...new Set(ROUTERS.flatMap(({ kinds: all, refersTo }) => all.flat().map(({ kind }) => kind).filter((kind) => !refersTo.includes(kind))))];
-const CONFIG_MAPS: Resource = { group: "", version: "v1", plural: "configmaps", kind: "ConfigMap" };
+/** Another name for ConfigMaps, for the one that freezes everything. */
+const FREEZE: Resource = { ...CONFIG_MAPS };
+const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 const SYNC_POLL_MS = 50;
 
 /** Resolves when `signal` has aborted and everything has ended. */
@@ -74,7 +80,7 @@ export async function runEngine(options: EngineOptions): Promise<void> {
   const start = (leadership: Leadership): void => {
     const context: Context = {
       api, caches, pods, leadership, clock, log, recorder, router: routerFor, routedKinds: ROUTED_KINDS, http: options.http ?? createHttp(), next: options.next ?? machine, groups: options.groups,
-      options: { metricsServer: options.metricsServer, meshProvider: options.meshProvider, includeLabelPrefixes: options.includeLabelPrefixes, eventWebhook: options.eventWebhook },
+      options: { metricsServer: options.metricsServer, meshProvider: options.meshProvider, includeLabelPrefixes: options.includeLabelPrefixes, eventWebhook: options.eventWebhook, configKinds: options.configKinds },
     };
     controller = new Controller(context, instance);
     recorder.leading(true);
@@ -137,8 +143,13 @@ async function kinds(options: EngineOptions, api: KubeApi): Promise<Watched[]> {
     { resource: { group, version, plural: "alertproviders", kind: "AlertProvider" } },
   ]);
   // Whoever may write this one ConfigMap may stop every rollout of the cluster, and nothing else.
-  if (options.lease !== undefined) watched.push({ resource: CONFIG_MAPS, namespaces: [options.lease.namespace], fieldSelector: `metadata.name=${options.lease.name}-freeze` });
-  watched.push({ resource: DEPLOYMENTS }, { resource: SERVICES }, { resource: REVISIONS, labelSelector: CANARY_LABEL });
+  if (options.lease !== undefined) watched.push({ resource: FREEZE, alone: true, namespaces: [options.lease.namespace], fieldSelector: `metadata.name=${options.lease.name}-freeze` });
+  for (const { resource } of WORKLOADS) watched.push({ resource });
+  watched.push({ resource: HPAS }, { resource: SERVICES }, { resource: REVISIONS, labelSelector: CANARY_LABEL });
+  for (const resource of configResources(options.configKinds)) {
+    // Helm keeps each of its releases in a Secret, some of them megabytes long.
+    watched.push({ resource, metadataOnly: true, trim: metadataTrimmed, ...(resource.kind === "Secret" ? { fieldSelector: "type!=helm.sh/release.v1" } : {}) });
+  }
   for (const router of ROUTERS) {
     for (const versions of router.kinds) {
       // Routers share kinds.
@@ -151,6 +162,12 @@ async function kinds(options: EngineOptions, api: KubeApi): Promise<Watched[]> {
     }
   }
   return watched;
+}
+
+/** Whole objects come by, as answers to writes, and kubectl writes contents into an annotation. */
+function metadataTrimmed({ apiVersion, kind, metadata }: KubeObject): KubeObject {
+  const { [LAST_APPLIED]: _, ...annotations } = metadata.annotations ?? {};
+  return { apiVersion, kind, metadata: { ...metadata, annotations } };
 }
 
 /** The most preferred version that the API server serves. */
@@ -171,7 +188,7 @@ function tell(controller: Controller | undefined, everyCanary: () => { group: st
   const object = after ?? before;
   if (controller === undefined || object === undefined) return;
   if (resource.plural === "canaries") controller.canaryChanged(resource.group, object, after === undefined);
-  else if (resource.plural === "configmaps") for (const canary of everyCanary()) controller.canaryChanged(canary.group, canary.object, false);
+  else if (resource === FREEZE) for (const canary of everyCanary()) controller.canaryChanged(canary.group, canary.object, false);
   else controller.objectChanged(resource.plural, object);
 }
 

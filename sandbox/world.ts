@@ -8,7 +8,7 @@ import { startProxy } from "./mesh/proxy.ts";
 import { simulateRequest } from "./mesh/simulated.ts";
 import type { MeshPorts, SimulatedAnswer } from "./mesh/simulated.ts";
 import { telemetry } from "./mesh/telemetry.ts";
-import type { RequestCounts, RequestRecord } from "./mesh/telemetry.ts";
+import type { Reporter, RequestCounts, RequestRecord } from "./mesh/telemetry.ts";
 import { followMesh } from "./mesh/view.ts";
 import type { MeshView } from "./mesh/view.ts";
 import type { PrometheusFaults } from "./prometheus/api.ts";
@@ -28,6 +28,8 @@ export interface WorldPorts {
   prometheus?: "auto" | "builtin";
   propagationDelayMs?: number;
   scrapeMs?: number;
+  /** Who counts requests in Istio's metrics; the gateway and the sidecars when absent. */
+  reporters?: readonly Reporter[];
   onFault?(key: string, fault: unknown): void;
 }
 
@@ -104,10 +106,10 @@ export function simulateWorld(ports: WorldPorts): SimulatedWorld {
   };
 }
 
-function meshOf({ store, clock, random, propagationDelayMs }: WorldPorts): MeshPorts {
+function meshOf({ store, clock, random, propagationDelayMs, reporters }: WorldPorts): MeshPorts {
   installMeshDefinitions(store);
   const view = followMesh(store, clock, propagationDelayMs);
-  const counted = telemetry();
+  const counted = telemetry(reporters);
   view.onPodGone((namespace, pod) => counted.forgetPod(namespace, pod));
   return { view, balancer: roundRobin(), telemetry: counted, clock, random };
 }

@@ -10,7 +10,7 @@ lacks() { ! grep -q -- "$1" <<<"$2" || { echo "unexpected: $1"; exit 1; }; }
 helm lint --strict "$chart"
 plain=$(render)
 has 'kind: ClusterRole$' "$plain"; has 'name: canaries.rollout.kurator.dev' "$plain"; has 'helm.sh/resource-policy: keep' "$plain"; has 'kind: PodDisruptionBudget' "$plain"
-lacks 'flagger.app' "$(grep -v 'finalizer\|description' <<<"$plain" | grep 'name: canaries')"; lacks 'resources: \[secrets\]' "$plain"; lacks 'kind: ServiceMonitor' "$plain"
+lacks 'flagger.app' "$(grep -v 'finalizer\|description' <<<"$plain" | grep 'name: canaries')"; has 'resources: \[configmaps, secrets\]' "$plain"; has '--enable-config-tracking=true' "$plain"; lacks 'kind: ServiceMonitor' "$plain"
 compatible=$(render --set flaggerCompatibility.enabled=true)
 has 'name: canaries.flagger.app' "$compatible"; has '--api-groups=rollout.kurator.dev,flagger.app' "$compatible"
 limited=$(render --set 'watchNamespaces={a,b}')
@@ -18,7 +18,10 @@ lacks 'kind: ClusterRole' "$limited"; has '--watch-namespaces=a,b' "$limited"; h
 [ "$(grep -c '^kind: Role$' <<<"$limited")" -eq 4 ] || { echo "a Role for each watched namespace, for the gateways' and for the lease is wanted"; exit 1; }
 watched=$(render --set serviceMonitor.enabled=true,prometheusRule.enabled=true,grafana.enabled=true)
 has 'kind: ServiceMonitor' "$watched"; has 'kind: PrometheusRule' "$watched"; has 'kurator-rollout.json' "$watched"
-has 'resources: \[secrets\]' "$(render --set configTracking.secrets=true)"
+careful=$(render --set configTracking.secrets=false,readSecrets=false)
+has '--enable-config-tracking=configmaps' "$careful"; has 'resources: \[configmaps\]' "$careful"; lacks 'secrets' "$(grep 'resources:' <<<"$careful")"
+untracked=$(render --set configTracking.enabled=false)
+has '--enable-config-tracking=false' "$untracked"; has 'resources: \[secrets\]' "$untracked"
 lacks 'kind: CustomResourceDefinition' "$(render --set crds.install=false)"
 has 'kind: Deployment' "$(render --set replicaCount=1,podDisruptionBudget.enabled=false,networkPolicy.enabled=false,fullnameOverride=engine)"
 for wrong in replicaCount=-1 metricsServer=prometheus meshProvider=linkerd 'watchNamespaces={A_B}' nonsense=1; do

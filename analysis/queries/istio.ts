@@ -1,19 +1,31 @@
-// How do Istio's own metrics say whether a workload does well? Success rate in percent and the 99th percentile of the duration in milliseconds,
-// as measured by the proxies of the workload (reporter "destination").
-import type { BuiltinQueries } from "./builtin.ts";
+// How do Istio's own metrics say whether a workload does well? Success rate in percent and the 99th percentile of the duration in milliseconds. The same
+// request may be counted by several proxies, its reporters: no query reads two of them, or it would count twice.
+import type { BuiltinQueries, BuiltinScope } from "./builtin.ts";
+
+/**
+ * UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS, all of which travel as HTTP 200. The others are answers to what the
+ * client did: this is where the semantic conventions of OpenTelemetry for gRPC draw the line on the server's side.
+ * https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
+ */
+const GRPC_SERVER_ERRORS = "2|4|12|13|14|15";
 
 export const istioQueries: BuiltinQueries = {
-  "request-success-rate": ({ namespace, target, interval }) => {
-    const selected = selector(namespace, target);
-    const all = `sum(rate(istio_requests_total{${selected}}[${interval}]))`;
+  "request-success-rate": (scope) => {
+    const selected = selector(scope);
+    const all = `sum(rate(istio_requests_total{${selected}}[${scope.interval}]))`;
+    // A series without a status of gRPC, as HTTP on the same port has, is matched by the empty text.
+    const good = `response_code!~"5.*"${scope.grpc ? `,grpc_response_status!~"${GRPC_SERVER_ERRORS}"` : ""}`;
     // A version that answers nothing but 5xx has no series of good answers at all: that is none of them, and not silence.
-    return `(sum(rate(istio_requests_total{${selected},response_code!~"5.*"}[${interval}])) or vector(0)) / ${all} * 100`;
+    return `(sum(rate(istio_requests_total{${selected},${good}}[${scope.interval}])) or vector(0)) / ${all} * 100`;
   },
-  "request-duration": ({ namespace, target, interval }) =>
-    `histogram_quantile(0.99, sum(rate(istio_request_duration_milliseconds_bucket{${selector(namespace, target)}}[${interval}])) by (le))`,
-  "request-count": ({ namespace, target, interval }) => `sum(increase(istio_requests_total{${selector(namespace, target)}}[${interval}]))`,
+  "request-duration": (scope) => `histogram_quantile(0.99, sum(rate(istio_request_duration_milliseconds_bucket{${selector(scope)}}[${scope.interval}])) by (le))`,
+  "request-count": (scope) => `sum(increase(istio_requests_total{${selector(scope)}}[${scope.interval}]))`,
+  // The primary is looked at too. It has the same proxies and steady traffic, while the first requests of a new version may be known to the gateway before
+  // Prometheus has found the new pods: the reporter must not change from one check to the next.
+  "reported-count": ({ namespace, target, interval, reporter }) =>
+    `sum(increase(istio_requests_total{reporter="${reporter}",destination_workload_namespace="${namespace}",destination_workload=~"${target}|${target}-primary"}[${interval}]))`,
 };
 
-function selector(namespace: string, target: string): string {
-  return `reporter="destination",destination_workload_namespace="${namespace}",destination_workload="${target}"`;
+function selector({ reporter, namespace, target }: BuiltinScope): string {
+  return `reporter="${reporter}",destination_workload_namespace="${namespace}",destination_workload="${target}"`;
 }

@@ -22,10 +22,15 @@ export interface Watched {
   labelSelector?: string;
   fieldSelector?: string;
   trim?: (object: KubeObject) => KubeObject;
+  metadataOnly?: boolean;
+  /** For one object of a kind that is watched as a whole too. */
+  alone?: boolean;
   namespaces?: readonly string[];
 }
 
 const REASON_MAX = 200;
+/** The place of the one object that is watched by itself. */
+const ALONE = "alone";
 
 export type Changed = (resource: Resource, before: KubeObject | undefined, after: KubeObject | undefined) => void;
 
@@ -34,18 +39,37 @@ export class CacheSet implements Caches {
   /** By kind, the versions that are watched: more than one only where none was served at the start. */
   private readonly kinds = new Map<string, Resource[]>();
 
-  constructor(options: WatchOptions, watched: readonly Watched[], onChange: Changed) {
-    for (const { resource, labelSelector, fieldSelector, trim, namespaces = options.namespaces } of watched) {
-      const places = namespaces.length === 0 ? [undefined] : namespaces;
-      const listener = { onChange: (before?: KubeObject, after?: KubeObject) => onChange(resource, before, after), onServed: () => this.wakeAll(onChange) };
-      const informers = places.map((namespace) => new Informer({ ...options, ...listener, resource, namespace, labelSelector, fieldSelector, trim }));
-      this.informers.set(keyOf(resource), informers);
-      if (resource.plural !== "canaries") this.kinds.set(resource.kind, [...(this.kinds.get(resource.kind) ?? []), resource]);
-    }
+  private life: AbortSignal | undefined;
+
+  constructor(
+    private readonly options: WatchOptions,
+    watched: readonly Watched[],
+    private readonly onChange: Changed,
+  ) {
+    for (const kind of watched) this.add(kind);
   }
 
   run(signal: AbortSignal): Promise<unknown> {
+    this.life = signal;
     return Promise.all(this.all().map((informer) => informer.run(signal)));
+  }
+
+  seek(resource: Resource): boolean {
+    const known = this.informers.get(keyOf(resource));
+    if (known !== undefined) return known.every((informer) => informer.synced);
+    const added = this.add({ resource });
+    const { life } = this;
+    if (life !== undefined) for (const informer of added) void informer.run(life);
+    return false;
+  }
+
+  private add({ resource, alone = false, namespaces = this.options.namespaces, ...how }: Watched): Informer[] {
+    const places = namespaces.length === 0 ? [undefined] : namespaces;
+    const listener = { onChange: (before?: KubeObject, after?: KubeObject) => this.onChange(resource, before, after), onServed: () => this.wakeAll() };
+    const informers = places.map((namespace) => new Informer({ ...this.options, ...listener, resource, namespace, ...how }));
+    this.informers.set(alone ? ALONE : keyOf(resource), informers);
+    if (resource.plural !== "canaries" && !alone) this.kinds.set(resource.kind, [...(this.kinds.get(resource.kind) ?? []), resource]);
+    return informers;
   }
 
   get synced(): boolean {
@@ -80,7 +104,7 @@ export class CacheSet implements Caches {
   }
 
   freeze(): string | undefined {
-    const found = first(this.of("configmaps"), (informer) => informer.list()[0]);
+    const found = first(this.informers.get(ALONE) ?? [], (informer) => informer.list()[0]);
     if (found === undefined) return undefined;
     const reason = (found.data as { reason?: unknown } | undefined)?.reason;
     return typeof reason === "string" && reason !== "" ? reason.slice(0, REASON_MAX) : `ConfigMap ${found.metadata.namespace}/${found.metadata.name} exists`;
@@ -99,9 +123,9 @@ export class CacheSet implements Caches {
   }
 
   /** A kind that came or went has no object to wake those that wait for it, such as every Canary when its mesh is installed. */
-  private wakeAll(onChange: Changed): void {
+  private wakeAll(): void {
     for (const informer of this.all()) {
-      if (informer.resource.plural === "canaries") for (const canary of informer.list()) onChange(informer.resource, canary, canary);
+      if (informer.resource.plural === "canaries") for (const canary of informer.list()) this.onChange(informer.resource, canary, canary);
     }
   }
 
@@ -120,7 +144,8 @@ export class CacheSet implements Caches {
 
   private holding(object: KubeObject): Informer | undefined {
     const group = groupOf(object.apiVersion);
-    for (const informers of this.informers.values()) {
+    for (const [key, informers] of this.informers) {
+      if (key === ALONE) continue;
       const [known] = informers;
       if (known?.resource.kind !== object.kind || known.resource.group !== group || known.missing) continue;
       return informers.length === 1 ? known : informers.find((informer) => informer.namespace === object.metadata.namespace);

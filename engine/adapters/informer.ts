@@ -14,6 +14,8 @@ export interface InformerOptions {
   namespace?: string;
   labelSelector?: string;
   fieldSelector?: string;
+  /** Ask for metadata alone: of objects whose content is nobody's business but their readers'. */
+  metadataOnly?: boolean;
   /** What is kept of an object; managedFields are dropped in any case. */
   trim?: (object: KubeObject) => KubeObject;
   /** Either side is undefined for a creation or deletion. Called after the cache has changed, never for a change that was absorbed before. */
@@ -147,7 +149,7 @@ export class Informer implements Cache {
     let next = "";
     do {
       const query = { ...this.selectors(), limit: String(PAGE), ...(next === "" ? {} : { continue: next }) };
-      const response = await this.answered("list", () => this.options.transport.request({ method: "GET", path: this.path(), query, timeoutMs: LIST_TIMEOUT_MS, signal }));
+      const response = await this.answered("list", () => this.options.transport.request({ method: "GET", path: this.path(), query, accept: this.accept("PartialObjectMetadataList"), timeoutMs: LIST_TIMEOUT_MS, signal }));
       if (response.status === 404) return this.unserved();
       // A page whose snapshot has expired begins the list anew.
       if (response.status === 410) return "stale";
@@ -215,7 +217,7 @@ export class Informer implements Cache {
     const query = { ...this.selectors(), watch: "true", allowWatchBookmarks: "true", resourceVersion: this.resourceVersion, timeoutSeconds: String(seconds) };
     const cut = cutAfter(clock, seconds * 1000 + WATCH_GRACE_MS, signal);
     try {
-      const { status, lines } = await this.answered("watch", () => transport.stream({ path: this.path(), query, signal: cut.signal }));
+      const { status, lines } = await this.answered("watch", () => transport.stream({ path: this.path(), query, accept: this.accept("PartialObjectMetadata"), signal: cut.signal }));
       // Refused for what was asked: asking the same again would not mend it.
       if (status === 400 || status === 404 || status === 410) return "stale";
       if (status !== 200) return "broken";
@@ -283,6 +285,10 @@ export class Informer implements Cache {
 
   private path(): string {
     return collection(this.resource, this.options.namespace ?? "");
+  }
+
+  private accept(form: string): string | undefined {
+    return this.options.metadataOnly === true ? `application/json;as=${form};g=meta.k8s.io;v=v1` : undefined;
   }
 
   private selectors(): Record<string, string> {

@@ -10,6 +10,8 @@ export interface TransportRequest {
   path: string;
   query?: Record<string, string>;
   contentType?: string;
+  /** Of the answer; JSON of whole objects when absent. */
+  accept?: string;
   body?: string;
   timeoutMs: number;
   signal?: AbortSignal;
@@ -34,7 +36,7 @@ export interface TransportStream {
 /** Rejects only where no answer came: refused, reset, timed out, aborted. */
 export interface Transport {
   request(request: TransportRequest): Promise<TransportResponse>;
-  stream(request: Pick<TransportRequest, "path" | "query" | "signal">): Promise<TransportStream>;
+  stream(request: Pick<TransportRequest, "path" | "query" | "accept" | "signal">): Promise<TransportStream>;
 }
 
 export class TimeoutError extends Error {}
@@ -65,7 +67,7 @@ export function httpTransport(to: Cluster | URL, userAgent: string): Transport {
   const watchAgent = secure ? new HttpsAgent({ keepAlive: false }) : new HttpAgent({ keepAlive: false });
   const base = server.pathname.replace(/\/$/, "");
 
-  async function send({ method, path, query, contentType, body }: Omit<TransportRequest, "timeoutMs">, agent: HttpAgent, life: AbortSignal): Promise<IncomingMessage> {
+  async function send({ method, path, query, contentType, accept, body }: Omit<TransportRequest, "timeoutMs">, agent: HttpAgent, life: AbortSignal): Promise<IncomingMessage> {
     const { tls, headers, agent: proxy } = await cluster.credentials();
     life.throwIfAborted();
     const search = query === undefined ? "" : `?${new URLSearchParams(query).toString()}`;
@@ -81,7 +83,7 @@ export function httpTransport(to: Cluster | URL, userAgent: string): Transport {
           headers: {
             ...headers,
             "User-Agent": userAgent,
-            Accept: "application/json",
+            Accept: accept ?? "application/json",
             ...(body === undefined ? {} : { "Content-Type": contentType ?? "application/json", "Content-Length": Buffer.byteLength(body) }),
           },
         },
@@ -108,10 +110,10 @@ export function httpTransport(to: Cluster | URL, userAgent: string): Transport {
         life.end();
       }
     },
-    async stream({ path, query, signal }) {
+    async stream({ path, query, accept, signal }) {
       const life = lifeOf(signal, STREAM_ANSWER_MS);
       try {
-        const response = await life.until(send({ method: "GET", path, query }, watchAgent, life.signal));
+        const response = await life.until(send({ method: "GET", path, query, accept }, watchAgent, life.signal));
         const status = response.statusCode ?? 0;
         // Nobody need read why a watch was refused, and an answer that is not read holds its connection for ever.
         if (status !== 200) {

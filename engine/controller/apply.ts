@@ -4,9 +4,16 @@
 // Assumptions: the status that `wanted` was rendered from is committed.
 import { EPOCH } from "../../crds/marks.ts";
 import { mergePatch } from "../workload/mergepatch.ts";
-import type { Fault, KubeObject, ObjectRef } from "../ports.ts";
+import type { Fault, KubeObject, ObjectRef, Result } from "../ports.ts";
 import { preconditionOf } from "./commit.ts";
 import type { Context } from "./context.ts";
+
+export interface Loaded {
+  found: KubeObject | undefined;
+  object: KubeObject;
+  /** It cannot be changed: it is deleted and made anew. */
+  replace?: boolean;
+}
 
 export interface Wanted {
   ref: ObjectRef;
@@ -15,6 +22,8 @@ export interface Wanted {
   object: KubeObject;
   /** Read live before this write, which must find that no traffic can reach the pods that go. Undefined when no pod goes. */
   before?: () => Promise<string | undefined>;
+  /** For objects whose content is not cached: reads what is to be written, and what is there, instead of `found` and `object`. */
+  load?: () => Promise<Loaded | Fault>;
 }
 
 export type Applied =
@@ -33,7 +42,10 @@ export async function apply(
   repaired?: (ref: ObjectRef, fields: string) => void,
 ): Promise<Applied> {
   let writes = 0;
-  for (const { ref, found, object, before } of wanted) {
+  for (const { ref, before, load, ...rendered } of wanted) {
+    const loaded: Loaded | Fault = load === undefined ? rendered : await load();
+    if ("class" in loaded) return { kind: "stopped", why: loaded.message, fault: loaded, ref };
+    const { found, object, replace } = loaded;
     const patch = found === undefined ? undefined : mergePatch(found, object);
     if (found !== undefined && patch === undefined) continue;
     const fenced = fence(context, found);
@@ -45,7 +57,7 @@ export async function apply(
     const unproved = await before?.();
     if (unproved !== undefined) return { kind: "stopped", why: unproved };
     if (!context.leadership.mayWrite()) return { kind: "stopped", why: "the lease may have run out" };
-    const result = found === undefined || patch === undefined ? await context.api.create(ref.resource, object) : await context.api.patch(ref, patch, preconditionOf(found));
+    const result = await write(context, ref, found, object, patch, replace === true);
     if (!result.ok) return { kind: "stopped", why: result.fault.message, fault: result.fault, ref };
     context.caches.absorb(result.value);
     writes += 1;
@@ -54,6 +66,16 @@ export async function apply(
     context.log.debug({ object: `${ref.resource.plural}/${ref.namespace}/${ref.name}`, fields }, "written");
   }
   return { kind: "done", writes };
+}
+
+async function write({ api, caches }: Context, ref: ObjectRef, found: KubeObject | undefined, object: KubeObject, patch: object | undefined, replace: boolean): Promise<Result<KubeObject>> {
+  if (found === undefined || patch === undefined) return api.create(ref.resource, object);
+  if (!replace) return api.patch(ref, patch, preconditionOf(found));
+  const deleted = await api.delete(ref, preconditionOf(found));
+  if (!deleted.ok && deleted.fault.class !== "not-found") return deleted;
+  caches.forget(found);
+  const { uid: _uid, resourceVersion: _version, creationTimestamp: _created, managedFields: _fields, ...metadata } = object.metadata;
+  return api.create(ref.resource, { ...object, metadata });
 }
 
 function fence({ leadership }: Context, found: KubeObject | undefined): string | undefined {

@@ -1,6 +1,7 @@
 // What a pass is given: caches, ports and options, put together once by the composition root.
 import type { next } from "../machine/next.ts";
 import type { Clock, Http, KubeApi, KubeObject, Log, Resource } from "../ports.ts";
+import type { ConfigKind } from "../../crds/marks.ts";
 import type { Router } from "../../routing/router.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -11,6 +12,8 @@ export interface Caches {
   template(plural: "metrictemplates" | "alertproviders", group: string, namespace: string, name: string): KubeObject | undefined;
   get(plural: string, namespace: string, name: string): KubeObject | undefined;
   list(plural: string, namespace: string): readonly KubeObject[];
+  /** Begins to watch a kind that few Canaries need; true as soon as it is known what there is, or that the kind is not served. */
+  seek(resource: Resource): boolean;
   /** Why all rollouts are frozen; undefined where they are not. */
   freeze(): string | undefined;
   /** Takes in what a write returned, so that no pass sees the world older than its own last write. */
@@ -41,6 +44,8 @@ export interface Options {
   metricsServer: string;
   meshProvider: string;
   includeLabelPrefixes: readonly string[];
+  /** A change of one of these kinds that pods read is a new revision, and the primary reads copies of them. */
+  configKinds: readonly ConfigKind[];
   /** Hears of every decision about Canaries that have no event hook of their own. */
   eventWebhook: string | undefined;
 }

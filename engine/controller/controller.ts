@@ -16,6 +16,7 @@ import { keyText, parseKey } from "./key.ts";
 import { Memory } from "./memory.ts";
 import { reconcile, stall, type Pass } from "./reconcile.ts";
 import { lookedAt, Triggers } from "./triggers.ts";
+import { WORKLOADS } from "../workload/kinds.ts";
 import { WorkQueue } from "./workqueue.ts";
 
 const WORKERS = 8;
@@ -43,7 +44,7 @@ export class Controller {
     this.queue = new WorkQueue(context.clock);
     const asks = new Asks((key, ask, signal) => inquire(key, ask, context, signal), (key) => this.queue.add(key), context.log, context.clock);
     const places = [kubernetesEvents(context.api, context.log, instance), eventHooks(context.http, context.options.eventWebhook), alertPlace(context)];
-    this.memory = new Memory(new Announcer(places, context.clock, context.log, (canary) => this.queue.add(keyOfCanary(canary))), asks, new Drift());
+    this.memory = new Memory(new Announcer(places, context.clock, context.log, (canary) => this.queue.add(keyOfCanary(canary))), asks, new Drift(), (key, objects) => this.triggers.watchToo(key, objects));
   }
 
   get depth(): number {
@@ -93,7 +94,8 @@ export class Controller {
 
   private rivals(canary: KubeObject): string[] {
     const target = (canary.spec as { targetRef?: { name?: string } } | undefined)?.targetRef?.name ?? "";
-    return this.triggers.keysOf("deployments", { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: target, namespace: canary.metadata.namespace } });
+    const metadata = { name: target, namespace: canary.metadata.namespace };
+    return WORKLOADS.flatMap(({ resource }) => this.triggers.keysOf(resource.plural, { apiVersion: "", kind: resource.kind, metadata }));
   }
 
   private async work(): Promise<void> {

@@ -1,20 +1,22 @@
 // Gives an app back whose Canary is gone: the target serves again before the primary goes. Driven by what is found, because the status went with the Canary.
 // There is no finalizer: a Canary, its namespace or the whole installation can always be deleted, and until this has run the primary goes on serving.
-import { EPOCH, ORIGIN, OWNER, unmarked } from "../../crds/marks.ts";
+import { EPOCH, ORIGIN, OWNER, PAUSED, unmarked } from "../../crds/marks.ts";
 import { iso } from "../machine/moves.ts";
 import type { KubeObject, ObjectRef, Precondition, Resource, Result } from "../ports.ts";
-import { readDeployment, selectorLabel } from "../workload/deployment.ts";
+import { selectorLabel } from "../workload/deployment.ts";
+import { WORKLOADS, workloadOf, type Workload } from "../workload/kinds.ts";
 import { mergePatch } from "../workload/mergepatch.ts";
-import { renderTarget } from "../workload/primary.ts";
+import { HPAS, SCALED_OBJECTS, withRest } from "../workload/scalers.ts";
 import { restoreService, serviceName } from "../workload/service.ts";
 import { preconditionOf } from "./commit.ts";
 import type { Context } from "./context.ts";
 import { keyText, type Key } from "./key.ts";
 import type { Memory } from "./memory.ts";
 import { keyOf } from "./observe.ts";
-import { DRAIN_UNTIL, HANDBACK, PAUSED, type Handback } from "./project.ts";
+import { DRAIN_UNTIL, HANDBACK, type Handback } from "./project.ts";
 import type { Pass } from "./reconcile.ts";
-import { DEPLOYMENTS, REVISIONS, SERVICES } from "./wanted.ts";
+import { configResources } from "./configs.ts";
+import { REVISIONS, SERVICES } from "./wanted.ts";
 
 const NAMESPACES: Resource = { group: "", version: "v1", plural: "namespaces", kind: "Namespace" };
 
@@ -27,6 +29,7 @@ interface Estate {
   primary: KubeObject | undefined;
   target: KubeObject | undefined;
   info: Handback;
+  workload: Workload;
 }
 
 export async function handBack(key: Key, context: Context, memory: Memory): Promise<Pass> {
@@ -36,6 +39,7 @@ export async function handBack(key: Key, context: Context, memory: Memory): Prom
   context.recorder.forget(key);
   const estate = estateOf(key, context);
   if (estate === undefined) return { kind: "forget" };
+  if (estate === "unknown") return { kind: "retry", why: "it is not known yet which autoscalers there are" };
   if (!context.leadership.mayWrite()) return STOPPED;
   const namespace = await context.api.get({ resource: NAMESPACES, namespace: "", name: key.namespace });
   // Everything in a terminating namespace goes by itself; starting pods there would only be in the way.
@@ -47,25 +51,31 @@ export async function handBack(key: Key, context: Context, memory: Memory): Prom
   return estate.target === undefined ? dissolve(estate, context, key) : giveBack(estate, estate.target, context, key);
 }
 
-function estateOf(key: Key, context: Context): Estate | undefined {
+function estateOf(key: Key, context: Context): Estate | "unknown" | undefined {
   const { caches } = context;
   const owner = `${key.group}/${key.name}`;
-  const kinds: Resource[] = [DEPLOYMENTS, SERVICES, REVISIONS];
+  const kinds: Resource[] = [HPAS, ...WORKLOADS.map(({ resource }) => resource), SERVICES, REVISIONS, ...configResources(context.options.configKinds)];
   for (const kind of context.routedKinds) {
     const resource = caches.resource(kind);
     if (resource !== undefined) kinds.push(resource);
   }
-  const objects = kinds.flatMap((resource) =>
+  const marked = (resource: Resource): { resource: Resource; object: KubeObject }[] =>
     caches
       .list(resource.plural, key.namespace)
       .filter((object) => object.metadata.annotations?.[OWNER] === owner && !collected(object, key))
-      .map((object) => ({ resource, object })),
-  );
+      .map((object) => ({ resource, object }));
+  const objects = kinds.flatMap(marked);
   if (objects.length === 0) return undefined;
   const remembering = objects.filter(({ object }) => object.metadata.annotations?.[HANDBACK] !== undefined);
-  const primary = remembering.find(({ resource }) => resource === DEPLOYMENTS)?.object;
+  const primary = remembering.find(({ resource }) => WORKLOADS.some((workload) => workload.resource === resource))?.object;
   const info = infoOf(primary ?? remembering[0]?.object, key);
-  return { namespace: key.namespace, objects, primary, target: caches.get("deployments", key.namespace, info.target), info };
+  const workload = workloadOf(info.kind) ?? WORKLOADS[0];
+  if (info.autoscaler?.kind === SCALED_OBJECTS.kind) {
+    if (!caches.seek(SCALED_OBJECTS)) return "unknown";
+    objects.push(...marked(SCALED_OBJECTS));
+  }
+  if (workload === undefined) return undefined;
+  return { namespace: key.namespace, objects, primary, target: caches.get(workload.resource.plural, key.namespace, info.target), info, workload };
 }
 
 function collected(object: KubeObject, key: Key): boolean {
@@ -74,7 +84,7 @@ function collected(object: KubeObject, key: Key): boolean {
 
 /** As the primary has it, or the apex Service where the primary is gone; with neither nothing of the engine serves, and the names are the usual ones. */
 function infoOf(memory: KubeObject | undefined, key: Key): Handback {
-  const usual: Handback = { target: key.name, apex: key.name, replicas: 1, drainSeconds: 0, provider: "istio" };
+  const usual: Handback = { kind: "Deployment", target: key.name, apex: key.name, replicas: 1, drainSeconds: 0, provider: "istio" };
   try {
     return { ...usual, ...(JSON.parse(memory?.metadata.annotations?.[HANDBACK] ?? "{}") as Partial<Handback>) };
   } catch {
@@ -83,16 +93,17 @@ function infoOf(memory: KubeObject | undefined, key: Key): Handback {
 }
 
 async function giveBack(estate: Estate, target: KubeObject, context: Context, key: Key): Promise<Pass> {
-  const { info, primary } = estate;
-  const spec = target.spec as { replicas?: number } | undefined;
-  const up = renderTarget(target, spec?.replicas === 0 ? info.replicas : undefined, target.metadata.annotations?.[PAUSED] === undefined ? undefined : false);
-  const raised = await send(context, DEPLOYMENTS, target, withoutMarks(up));
+  const { info, primary, workload } = estate;
+  const woken = await wakeScaler(estate, context);
+  if (woken !== undefined) return woken;
+  const up = workload.scaled(target, workload.replicas(target) === 0 ? replicasOf(estate) : undefined, target.metadata.annotations?.[PAUSED] === undefined ? undefined : false);
+  const raised = await send(context, workload.resource, target, withoutMarks(up));
   if (raised !== undefined) return raised;
-  const { readiness } = readDeployment(target, 100);
+  const { readiness } = workload.read(target, 100);
   if (primary !== undefined && !readiness.ready) {
     context.log.debug({ canary: keyText(key), why: readiness.why }, "waiting for the target before the primary goes");
     // The manifest that named the target is gone, so nothing else remembers to look when its pods are ready.
-    return { kind: "wait", wake: "on-change", watch: [`deployments/${estate.namespace}/${info.target}`] };
+    return { kind: "wait", wake: "on-change", watch: [`${workload.resource.plural}/${estate.namespace}/${info.target}`] };
   }
   const returned = await returnTraffic(estate, target, context);
   if (returned !== undefined) return returned;
@@ -101,11 +112,21 @@ async function giveBack(estate: Estate, target: KubeObject, context: Context, ke
     const nowMs = context.clock.now();
     if (until === undefined) {
       const marked = { ...primary, metadata: { ...primary.metadata, annotations: { ...primary.metadata.annotations, [DRAIN_UNTIL]: iso(nowMs + info.drainSeconds * 1000) } } };
-      return (await send(context, DEPLOYMENTS, primary, marked)) ?? { kind: "again" };
+      return (await send(context, workload.resource, primary, marked)) ?? { kind: "again" };
     }
     if (Date.parse(until) > nowMs) return { kind: "wait", wake: { atMs: Date.parse(until) } };
   }
   return remove(estate, context, key);
+}
+
+/** An autoscaler has had the primary at what the traffic takes, and the target is about to get that traffic. */
+function replicasOf({ info, primary, workload }: Estate): number {
+  return info.autoscaler === undefined || primary === undefined ? info.replicas : Math.max(info.replicas, workload.replicas(primary));
+}
+
+async function wakeScaler({ info, namespace }: Estate, context: Context): Promise<Pass | undefined> {
+  const scaler = info.autoscaler?.kind === SCALED_OBJECTS.kind ? context.caches.get(SCALED_OBJECTS.plural, namespace, info.autoscaler.name) : undefined;
+  return scaler === undefined ? undefined : send(context, SCALED_OBJECTS, scaler, withRest(scaler, false));
 }
 
 /**
@@ -158,7 +179,7 @@ async function remove(estate: Estate, context: Context, key: Key): Promise<Pass>
     if (failed !== undefined) return failed;
   }
   if (estate.primary !== undefined) {
-    const failed = await destroy(context, DEPLOYMENTS, estate.primary);
+    const failed = await destroy(context, estate.workload.resource, estate.primary);
     if (failed !== undefined) return failed;
   }
   context.log.info({ canary: keyText(key) }, "the app was given back");

@@ -3,16 +3,15 @@
 import { groupOf } from "../../crds/marks.ts";
 import { hookOutcome, hookRequest, retryDelayMs, type HookPayload } from "../../analysis/hooks.ts";
 import { combine, judge } from "../../analysis/judge.ts";
-import { planMetrics } from "../../analysis/plan.ts";
+import { planMetrics, reporterQuestions, type Plan } from "../../analysis/plan.ts";
 import { providerFor } from "../../analysis/registry.ts";
 import type { PlannedMetric, Reading } from "../../analysis/types.ts";
 import type { Canary, CanaryWebhook } from "../../crds/canary.ts";
 import { parseCanary } from "../../crds/canary.ts";
 import { parseDuration } from "../../crds/durations.ts";
-import type { Measurement, Verdict } from "../../crds/status.ts";
+import type { Measurement, Reporter, Verdict } from "../../crds/status.ts";
 import { settingsOf } from "../machine/settings.ts";
 import type { Answer, Ask } from "../machine/types.ts";
-import type { Clock } from "../ports.ts";
 import type { Context } from "./context.ts";
 import { parseKey } from "./key.ts";
 import { pause } from "./pause.ts";
@@ -36,15 +35,17 @@ export async function inquire(keyText: string, ask: Ask, context: Context, signa
   const { canary } = parsed;
   if (ask.kind === "hooks") return hooks(canary, ask.id, ask.type, context, signal);
   if (ask.kind === "gate") return ask.type === "rollback" ? rollbackWanted(canary, ask.id, context, signal) : gate(canary, ask.id, ask.type, context, signal);
+  if (ask.of === "primary") return metrics(aboutPrimary(canary), context, signal, canary.status?.rollbackWindow?.since);
   const external = await hooks(canary, ask.id, "rollout", context, signal);
   if (external.verdict !== "pass") return external;
-  return metrics(canary, context, signal);
+  return metrics(canary, context, signal, canary.status?.run?.weightedAt);
 }
 
-async function metrics(canary: Canary, context: Context, signal: AbortSignal): Promise<Answer> {
+/** @param since when the revision in question got its first users: no measurement may look further back */
+async function metrics(canary: Canary, context: Context, signal: AbortSignal, since: string | undefined): Promise<Answer> {
   const group = groupOf(canary.apiVersion);
   const settings = settingsOf(group, canary.spec);
-  const planned = planMetrics({
+  const plan: Plan = {
     group,
     name: canary.metadata.name,
     namespace: canary.metadata.namespace ?? "",
@@ -52,20 +53,42 @@ async function metrics(canary: Canary, context: Context, signal: AbortSignal): P
     metricsServer: context.options.metricsServer,
     meshProvider: canary.spec.provider ?? context.options.meshProvider,
     template: (namespace, name) => context.caches.template("metrictemplates", group, namespace, name)?.spec,
-    lookBackMs: lookBack(canary, context.clock),
+    lookBackMs: since === undefined ? undefined : context.clock.now() - Date.parse(since),
     onNoData: settings.onNoData,
-  });
+  };
+  const found = await findReporter(plan, context, signal);
+  const planned = planMetrics({ ...plan, reporter: found.reporter });
   if (!planned.ok) return { verdict: "error", message: planned.problems[0]?.message ?? "the metrics cannot be planned", measurements: [] };
   const policies = { onNoData: settings.onNoData, onProviderError: settings.onProviderError };
-  const measurements = await Promise.all(planned.metrics.map(async (metric) => judge(metric, await read(metric, context, signal), policies)));
+  const measurements = await Promise.all(
+    planned.metrics.map(async (metric) => judge(metric, (metric.reporterUnknown === true ? found.instead : undefined) ?? (await read(metric, context, signal)), policies)),
+  );
   const verdict = combine(measurements);
   for (const [index, measurement] of measurements.entries()) context.recorder.measured(canary, measurement, planned.metrics[index]);
   return { verdict, message: worst(measurements, verdict), measurements };
 }
 
-function lookBack(canary: Canary, clock: Clock): number | undefined {
-  const since = canary.status?.run?.weightedAt;
-  return since === undefined ? undefined : clock.now() - Date.parse(since);
+/**
+ * Who counts the requests of this app? One for all metrics of a check. Asked anew with each, because a sidecar or a waypoint may come and go with any rollout.
+ * Where nobody does, `instead` is what every metric reads that would have asked.
+ */
+async function findReporter(plan: Plan, context: Context, signal: AbortSignal): Promise<{ reporter?: Reporter; instead?: Reading }> {
+  const questions = reporterQuestions(plan);
+  for (const question of questions) {
+    const reading = await read(question, context, signal);
+    // Who did not answer may be the one to believe, so the next one is not asked in its place.
+    if (reading.kind === "error") return { instead: reading };
+    if (reading.kind === "value" && reading.value > 0) return { reporter: question.reporter };
+  }
+  const names = questions.map(({ reporter }) => reporter).join(", ");
+  return questions.length === 0 ? {} : { instead: { kind: "no-data", why: `none of Istio's reporters (${names}) saw a request of ${plan.spec.targetRef.name} or its primary` } };
+}
+
+/** The same questions about the primary, whose Services keep their names. */
+function aboutPrimary(canary: Canary): Canary {
+  const { spec } = canary;
+  const { apex, primary } = settingsOf(groupOf(canary.apiVersion), spec);
+  return { ...canary, spec: { ...spec, targetRef: { ...spec.targetRef, name: primary }, ...(spec.service === undefined ? {} : { service: { ...spec.service, name: apex } }) } };
 }
 
 function worst(measurements: readonly Measurement[], verdict: Verdict): string {

@@ -3,6 +3,7 @@ import type { CanarySpec } from "../../crds/canary.ts";
 import type { Problem } from "../../crds/problem.ts";
 import type { Announcer } from "./announce.ts";
 import type { Asks } from "./asks.ts";
+import { ConfigReader } from "./configs.ts";
 import type { Drift } from "./drift.ts";
 
 /** How long an outdated CRD is taken for granted before it is tried again. */
@@ -13,6 +14,8 @@ export class Memory {
   readonly confirmed = new Map<string, number>();
   /** What a Canary said when it could be read last: enough to keep its users safe while it cannot. */
   readonly lastGood = new Map<string, CanarySpec>();
+  /** Contents of ConfigMaps and Secrets, by their checksums. */
+  readonly configs = new ConfigReader();
   private readonly refused = new Map<string, Problem>();
   private readonly outdated = new Map<string, { problem: Problem; untilMs: number }>();
 
@@ -20,6 +23,8 @@ export class Memory {
     readonly announcer: Announcer,
     readonly asks: Asks,
     readonly drift: Drift,
+    /** Has a key woken by changes of these objects too, which its manifest does not name. */
+    readonly watch: (key: string, objects: readonly string[]) => void,
   ) {}
 
   refusal(key: string): Problem | undefined {

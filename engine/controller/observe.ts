@@ -1,14 +1,16 @@
 // What is the case? Turns cached objects, the clock and arrived answers into the one value that the machine decides on. It never waits and never writes.
 import type { Problem } from "../../crds/problem.ts";
 import { REVISION, groupOf } from "../../crds/marks.ts";
-import type { Answer, Observation, PrimarySeen, TargetSeen, TrafficSeen } from "../machine/types.ts";
+import type { Answer, Observation, PreviousSeen, PrimarySeen, TargetSeen, TrafficSeen } from "../machine/types.ts";
 import type { KubeObject } from "../ports.ts";
 import { mergePatch } from "../workload/mergepatch.ts";
-import { imagesOf, readDeployment } from "../workload/deployment.ts";
+import { configsDigest } from "../workload/configs.ts";
+import { templateHash } from "../workload/canonical.ts";
+import { imagesOf } from "../workload/deployment.ts";
 import { restarts } from "../workload/podrestarts.ts";
 import { revisionOfPrimary } from "../workload/primary.ts";
 import { objectKey } from "./key.ts";
-import { routeIntent, traffic, type Drawing } from "./project.ts";
+import { floorOf, routeIntent, traffic, type Drawing } from "./project.ts";
 import { windowSeen } from "./windows.ts";
 
 export interface Sources {
@@ -30,6 +32,7 @@ export function observe(drawing: Drawing, sources: Sources): Observation {
     trouble: sources.trouble,
     target: targetSeen(drawing, sources.pods),
     primary: primarySeen(drawing),
+    previous: previousSeen(drawing),
     traffic: trafficSeen(drawing),
     stale: sources.stale,
     frozen: sources.frozen,
@@ -42,21 +45,39 @@ export function observe(drawing: Drawing, sources: Sources): Observation {
 }
 
 function targetSeen({ world, status, settings }: Drawing, pods: readonly KubeObject[]): TargetSeen | undefined {
-  if (world.target === undefined) return undefined;
-  const { uid, generation, hash, images, replicas, paused, availableReplicas, readiness } = readDeployment(world.target, settings.canaryReadyPercent);
+  const { target, workload, revision, configs } = world;
+  if (target === undefined || workload === undefined || revision === undefined) return undefined;
+  const { hash, images } = revision;
+  const running = world.revisions.get(status.run?.revision ?? "")?.revision;
   // Pods may have more containers than their template says: sidecars are injected.
   const runs = (pod: KubeObject): boolean => images.every((image) => imagesOf({ spec: pod.spec }).includes(image));
   const mine = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined && runs(pod));
   const crashes = status.run === undefined ? 0 : restarts(mine, status.run.startedAt);
-  return { uid, generation, hash, images, replicas, paused, availableReplicas, readiness, restarts: crashes };
+  return {
+    ...workload.read(target, settings.canaryReadyPercent),
+    hash,
+    images,
+    restarts: crashes,
+    configs: configs.target === undefined ? undefined : { digest: configsDigest(configs.target), checksums: configs.target },
+    sameTemplate: running === undefined || templateHash(running.template) === templateHash(revision.template),
+  };
 }
 
-function primarySeen({ world, settings }: Drawing): PrimarySeen | undefined {
-  const { primary, label } = world;
-  if (primary === undefined) return undefined;
-  const { images, replicas, availableReplicas, readiness } = readDeployment(primary, settings.primaryReadyPercent);
-  const revision = primary.metadata.annotations?.[REVISION] ?? (label === undefined ? undefined : revisionOfPrimary(primary, label).hash);
-  return { revision, images, replicas, availableReplicas, readiness };
+function primarySeen({ world, settings, status }: Drawing): PrimarySeen | undefined {
+  const { primary, label, workload, configs } = world;
+  if (primary === undefined || workload === undefined) return undefined;
+  const { replicas, availableReplicas, readiness } = workload.read(primary, settings.primaryReadyPercent);
+  const revision = primary.metadata.annotations?.[REVISION] ?? (label === undefined ? undefined : revisionOfPrimary(primary, label, configs.originals, configs.primary).hash);
+  const floor = floorOf(status, world.scaler);
+  const undersized = floor === undefined || availableReplicas >= floor ? undefined : `${availableReplicas} of ${floor} pods that all traffic takes are available`;
+  return { undersized, revision, images: imagesOf((primary.spec as { template?: unknown } | undefined)?.template), replicas, availableReplicas, readiness };
+}
+
+function previousSeen({ world, settings }: Drawing): PreviousSeen | undefined {
+  const { previous, workload } = world;
+  if (previous === undefined || workload === undefined) return undefined;
+  const { availableReplicas, readiness } = workload.read(previous, settings.primaryReadyPercent);
+  return { revision: previous.metadata.annotations?.[REVISION], availableReplicas, readiness };
 }
 
 /** Read back, not assumed: what is cached must read as the weights asked for, and rendering once more must find nothing to change. */
@@ -71,10 +92,10 @@ function trafficSeen(drawing: Drawing): TrafficSeen {
   if (reading.canaryWeight !== status.route.canaryWeight || reading.primaryWeight !== status.route.primaryWeight) {
     return { kind: "differs", why: `weights are ${reading.primaryWeight}/${reading.canaryWeight}` };
   }
-  const { routes, apex } = traffic(drawing);
-  if (apex === undefined) return { kind: "differs", why: "the Services cannot be rendered" };
-  for (const object of [...routes, apex]) {
-    const found = object.kind === "Service" ? world.services.apex : world.found.get(keyOf(object));
+  const { routes, apex, primary } = traffic(drawing);
+  if (apex === undefined || primary === undefined) return { kind: "differs", why: "the Services cannot be rendered" };
+  for (const object of [...routes, apex, primary]) {
+    const found = object === apex ? world.services.apex : object === primary ? world.services.primary : world.found.get(keyOf(object));
     if (found === undefined) return { kind: "differs", why: `${object.kind} ${object.metadata.name} does not exist` };
     if (mergePatch({ spec: found.spec ?? {} }, { spec: object.spec ?? {} }) !== undefined) return { kind: "differs", why: `${object.kind} ${object.metadata.name} was changed` };
   }

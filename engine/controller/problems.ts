@@ -5,8 +5,10 @@ import type { Problem } from "../../crds/problem.ts";
 import { planMetrics } from "../../analysis/plan.ts";
 import { ROUTERS } from "../../routing/registry.ts";
 import { checkService } from "../workload/service.ts";
-import { foreignController, groupOf } from "../../crds/marks.ts";
+import { foreignController, groupOf, originOf } from "../../crds/marks.ts";
 import { primaryLabel } from "../workload/primary.ts";
+import { scalesOther } from "../workload/scalers.ts";
+import { workloadOf } from "../workload/kinds.ts";
 import type { Context } from "./context.ts";
 import { HANDBACK, routeIntent, serviceIntent, type Drawing } from "./project.ts";
 import { windowProblems } from "./windows.ts";
@@ -19,19 +21,19 @@ export function problemsOf(context: Context, drawing: Drawing, rival: string | u
   const { canary, world, settings } = drawing;
   const problems = [...unsupported(canary)];
   if (canary.spec.service === undefined) {
-    problems.push({ reason: "InvalidSpec", path: "spec.service", message: "a Deployment needs spec.service with a port, so that there is something to route; add it" });
+    problems.push({ reason: "InvalidSpec", path: "spec.service", message: "a workload needs spec.service with a port, so that there is something to route; add it" });
   }
   if (rival !== undefined) {
-    problems.push({ reason: "DuplicateTarget", path: "spec.targetRef.name", message: `${rival} is older and already rolls out Deployment ${settings.target}; delete one of the two` });
+    problems.push({ reason: "DuplicateTarget", path: "spec.targetRef.name", message: `${rival} is older and already rolls out ${settings.kind} ${settings.target}; delete one of the two` });
   }
   if (world.target !== undefined && world.label === undefined) {
     problems.push({
       reason: "SelectorLabelMissing",
       path: "spec.targetRef.name",
-      message: `Deployment ${settings.target} selects its pods by none of the labels app, name, app.kubernetes.io/name; add one of them to spec.selector.matchLabels (the Deployment must be made anew for it)`,
+      message: `${settings.kind} ${settings.target} selects its pods by none of the labels app, name, app.kubernetes.io/name; add one of them to spec.selector.matchLabels (the ${settings.kind} must be made anew for it)`,
     });
   }
-  problems.push(...renamed(drawing), ...windowProblems(canary.spec.windows, context.clock.now()), ...routing(drawing), ...names(drawing), ...metrics(context, drawing));
+  problems.push(...renamed(drawing), ...windowProblems(canary.spec.windows, context.clock.now()), ...routing(drawing), ...names(drawing), ...scaling(drawing), ...metrics(context, drawing));
   return problems;
 }
 
@@ -60,13 +62,26 @@ function names(drawing: Drawing): Problem[] {
       problems.push({
         reason: "NameTaken",
         path: "spec.targetRef.name",
-        message: `Deployment ${settings.primary} exists and is not a copy of ${settings.target} (its selector has no ${key}=${value}); rename one of the two`,
+        message: `${settings.kind} ${settings.primary} exists and is not a copy of ${settings.target} (its selector has no ${key}=${value}); rename one of the two`,
       });
     }
   }
   const intent = serviceIntent(drawing);
   if (intent !== undefined) for (const role of ROLES) problems.push(...checkService(intent, role, world.services[role]));
   return problems;
+}
+
+function scaling({ canary, world, settings }: Drawing): Problem[] {
+  const ref = canary.spec.autoscalerRef;
+  const { scaler } = world;
+  if (ref === undefined || scaler?.known === false) return [];
+  const path = "spec.autoscalerRef";
+  if (settings.kind !== "Deployment") return [{ reason: "InvalidSpec", path, message: `a ${settings.kind} has no replicas to scale; remove it` }];
+  if (scaler?.source === undefined) return [{ reason: "AutoscalerMissing", path: `${path}.name`, message: `${ref.kind} ${world.namespace}/${ref.name} does not exist; create it, or remove spec.autoscalerRef` }];
+  const other = scalesOther(scaler.source, settings.target);
+  if (other !== undefined) return [{ reason: "InvalidSpec", path: `${path}.name`, message: `${ref.kind} ${world.namespace}/${ref.name} ${other}; name the autoscaler of the target` }];
+  if (scaler.copy === undefined || originOf(scaler.copy, world.owner.uid) !== undefined) return [];
+  return [foreignController(scaler.copy, world.owner, `${path}.name`) ?? { reason: "NameTaken", path: `${path}.name`, message: `${ref.kind} ${world.namespace}/${scaler.copy.metadata.name} exists and is somebody else's; delete or rename it` }];
 }
 
 function metrics({ options, caches }: Context, { canary, settings, provider }: Drawing): Problem[] {
@@ -96,8 +111,7 @@ function renamed({ settings, world }: Drawing): Problem[] {
 function unsupported({ apiVersion, spec }: Canary): Problem[] {
   const flagger = apiVersion.startsWith(`${GROUPS.flagger.group}/`);
   const found: [string, boolean, string][] = [
-    ["spec.targetRef.kind", spec.targetRef.kind !== "Deployment", "only Deployments are rolled out"],
-    ["spec.autoscalerRef", spec.autoscalerRef !== undefined, "autoscalers are not copied yet; remove it and scale the primary yourself"],
+    ["spec.targetRef.kind", workloadOf(spec.targetRef.kind) === undefined, "only Deployments and DaemonSets are rolled out"],
   ];
   const problems: Problem[] = found.filter(([, present]) => present).map(([path, , message]) => ({ reason: "Unsupported", path, message }));
   const steps = spec.analysis?.stepWeight ?? spec.analysis?.stepWeights?.length ?? spec.analysis?.iterations ?? 0;

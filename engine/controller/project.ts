@@ -1,19 +1,19 @@
 // What should the cluster look like? Renders every object of a Canary from its spec, its committed status and the stored revisions. Pure: the same
 // status renders the same objects, whoever asks and whenever.
 import type { Canary, CanarySpec } from "../../crds/canary.ts";
-import { CANARY_LABEL, EPOCH, MARKS, ORIGIN, OWNER, groupOf } from "../../crds/marks.ts";
+import { CANARY_LABEL, EPOCH, MARKS, ORIGIN, OWNER, PAUSED, REVISION, groupOf } from "../../crds/marks.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
 import { cookiesOf } from "../machine/moves.ts";
 import type { Settings } from "../machine/settings.ts";
 import type { Affinity } from "../../routing/router.ts";
 import type { KubeObject, OwnerReference } from "../ports.ts";
-import { renderPrimary, renderTarget } from "../workload/primary.ts";
-import { renderRevision, revisionOf } from "../workload/revisions.ts";
+import { ABSENT, configOfKey, snapshotName, UNREADABLE } from "../workload/configs.ts";
+import { renderPrimary, revisionOfPrimary } from "../workload/primary.ts";
+import { renderRevision, type StoredRevision } from "../workload/revisions.ts";
+import { leastReplicas, mostReplicas, renderScaler, SCALED_OBJECTS, withRest } from "../workload/scalers.ts";
 import { renderService, type ServiceIntent, type ServiceRole } from "../workload/service.ts";
-import type { World } from "./world.ts";
+import type { ScalerSeen, World } from "./world.ts";
 
-/** Set on a target that the engine has paused, so that it never lifts a pause of somebody else. */
-export const PAUSED = `${MARKS}paused`;
 /** On the primary: the number of replicas that the engine gave it last. */
 const GIVEN_REPLICAS = `${MARKS}replicas`;
 /** On the primary: until when it serves on while the app is given back. */
@@ -23,11 +23,14 @@ export const HANDBACK = `${MARKS}handback`;
 
 /** What survives the Canary on its primary. */
 export interface Handback {
+  kind: string;
   target: string;
   apex: string;
   replicas: number;
   drainSeconds: number;
   provider: string;
+  /** Kind and name of the target's autoscaler. */
+  autoscaler?: { kind: string; name: string };
 }
 
 export interface Drawing {
@@ -42,16 +45,24 @@ export interface Drawing {
   version: (kind: string) => string;
 }
 
+/** The target's autoscaler, which may be told to rest, and the copy that the primary has. */
+export interface Scalers {
+  source: KubeObject | undefined;
+  copy: KubeObject | undefined;
+}
+
 export interface Projected {
   revisions: KubeObject[];
   primary: KubeObject | undefined;
+  previous: KubeObject | undefined;
   services: KubeObject[];
   routes: KubeObject[];
   apex: KubeObject | undefined;
   target: KubeObject | undefined;
+  scalers: Scalers;
 }
 
-const NOTHING: Projected = { revisions: [], primary: undefined, services: [], routes: [], apex: undefined, target: undefined };
+const NOTHING: Projected = { revisions: [], primary: undefined, previous: undefined, services: [], routes: [], apex: undefined, target: undefined, scalers: { source: undefined, copy: undefined } };
 
 export function project(drawing: Drawing): Projected {
   const { status, world } = drawing;
@@ -62,18 +73,20 @@ export function project(drawing: Drawing): Projected {
   return {
     revisions: missingRevisions(drawing),
     primary: primary(drawing),
+    previous: previous(drawing),
     services: services === undefined ? [] : (["primary", "canary"] as const).map((role) => owned(drawing, renderService(services, role, world.services[role]), false)),
     routes: routed ? routes(drawing) : [],
     apex: routed ? apexService(drawing, services) : undefined,
     target: target(drawing),
+    scalers: scalers(drawing),
   };
 }
 
 /** The route alone, for reading back. */
-export function traffic(drawing: Drawing): { routes: KubeObject[]; apex: KubeObject | undefined } {
+export function traffic(drawing: Drawing): { routes: KubeObject[]; apex: KubeObject | undefined; primary: KubeObject | undefined } {
   const services = serviceIntent(drawing);
-  if (drawing.status.route === undefined || services === undefined) return { routes: [], apex: undefined };
-  return { routes: routes(drawing), apex: apexService(drawing, services) };
+  if (drawing.status.route === undefined || services === undefined) return { routes: [], apex: undefined, primary: undefined };
+  return { routes: routes(drawing), apex: apexService(drawing, services), primary: renderService(services, "primary", drawing.world.services.primary) };
 }
 
 function apexService(drawing: Drawing, services: ServiceIntent): KubeObject {
@@ -81,13 +94,16 @@ function apexService(drawing: Drawing, services: ServiceIntent): KubeObject {
   return owned(drawing, { ...rendered, metadata: { ...rendered.metadata, annotations: { ...rendered.metadata.annotations, [HANDBACK]: handback(drawing) } } }, true);
 }
 
-function handback({ status, settings, provider }: Drawing): string {
+function handback({ canary, status, settings, provider }: Drawing): string {
+  const { autoscalerRef } = canary.spec;
   const info: Handback = {
+    kind: settings.kind,
     target: settings.target,
     apex: settings.apex,
     replicas: status.target?.replicas ?? 1,
     drainSeconds: Math.round(settings.drainMs / 1000),
     provider,
+    ...(autoscalerRef === undefined ? {} : { autoscaler: { kind: autoscalerRef.kind, name: autoscalerRef.name } }),
   };
   return JSON.stringify(info);
 }
@@ -102,9 +118,10 @@ export function serviceIntent({ canary, settings, world, status }: Pick<Drawing,
   const { service } = canary.spec;
   const { label } = world;
   const stored = world.revisions.get(status.primary?.revision ?? "")?.revision;
-  const template = stored?.template ?? (world.target === undefined ? undefined : revisionOf(world.target).template);
+  const template = stored?.template ?? world.revision?.template;
   if (service === undefined || label === undefined || template === undefined) return undefined;
-  return { namespace: world.namespace, apex: settings.apex, service, owner: world.owner, label, template };
+  const serving = status.rollbackWindow?.serving === true ? ("previous" as const) : undefined;
+  return { namespace: world.namespace, apex: settings.apex, service, owner: world.owner, label, template, ...(serving === undefined ? {} : { serving }) };
 }
 
 /** Cookies are for weighted canaries: A/B chooses its users itself, and blue/green sends all of them. */
@@ -122,12 +139,16 @@ function routes(drawing: Drawing): KubeObject[] {
 /** Stored before anything runs on it, and only ever from the live target while that is still the revision in question. */
 function missingRevisions(drawing: Drawing): KubeObject[] {
   const { world, status, settings } = drawing;
-  if (world.target === undefined) return [];
-  const live = revisionOf(world.target);
-  const wanted = [status.primary?.revision, status.run?.revision];
-  if (!wanted.includes(live.hash) || world.revisions.has(live.hash)) return [];
-  const object = renderRevision(world.namespace, settings.target, live, (status.counters?.runs ?? 0) + 1);
-  return [owned(drawing, { ...object, metadata: { ...object.metadata, annotations: { [ORIGIN]: "created" } } }, false)];
+  const { primary, label, configs } = world;
+  // A primary that another engine rendered is the only source of what it runs.
+  const adopted = primary !== undefined && label !== undefined && primary.metadata.annotations?.[REVISION] === undefined ? revisionOfPrimary(primary, label, configs.originals, configs.primary) : undefined;
+  const wanted = new Set([status.primary?.revision, status.run?.revision, status.lastPromotedSpec]);
+  const found = [world.revision, adopted].filter((revision) => revision !== undefined && wanted.has(revision.hash) && !world.revisions.has(revision.hash)) as StoredRevision[];
+  const missing = new Map(found.map((revision) => [revision.hash, revision]));
+  return [...missing.values()].map((revision) => {
+    const object = renderRevision(world.namespace, settings.target, revision, (status.counters?.runs ?? 0) + 1);
+    return owned(drawing, { ...object, metadata: { ...object.metadata, annotations: { [ORIGIN]: "created" } } }, false);
+  });
 }
 
 function primary(drawing: Drawing): KubeObject | undefined {
@@ -135,17 +156,20 @@ function primary(drawing: Drawing): KubeObject | undefined {
   const stored = world.revisions.get(status.primary?.revision ?? "")?.revision;
   if (stored === undefined || world.target === undefined || world.label === undefined) return undefined;
   const found = world.primary;
-  const replicas = Number((found?.spec as { replicas?: number } | undefined)?.replicas ?? 0);
+  const replicas = found === undefined ? 0 : (world.workload?.replicas(found) ?? 0);
   const declared = status.target?.replicas ?? 1;
   // As many as its owner asks for when it is made and when it takes over a revision; never none. One that somebody else has scaled since, an autoscaler
   // perhaps, is left to them: it is about to take all traffic.
   const ours = found?.metadata.annotations?.[GIVEN_REPLICAS];
   const untouched = ours === undefined || Number(ours) === replicas;
-  const given = found === undefined || replicas === 0 || (status.phase === "Promoting" && untouched) ? declared : undefined;
+  const floor = status.phase === "Promoting" ? floorOf(status, world.scaler) : undefined;
+  const promoted = world.scaler === undefined ? (untouched ? declared : undefined) : floor !== undefined && replicas < floor ? floor : undefined;
+  const given = found === undefined || replicas === 0 ? declared : status.phase === "Promoting" ? promoted : undefined;
   const rendered = renderPrimary({
     target: world.target,
     label: world.label,
     revision: stored,
+    copies: world.copiesOf(stored),
     replicas: given,
     found,
     includeLabelPrefixes: drawing.includeLabelPrefixes,
@@ -157,23 +181,51 @@ function primary(drawing: Drawing): KubeObject | undefined {
   return owned(drawing, rendered, true);
 }
 
+function scalers(drawing: Drawing): Scalers {
+  const { world, status, canary, settings } = drawing;
+  const { source, copy } = world.scaler ?? {};
+  const ref = canary.spec.autoscalerRef;
+  if (ref === undefined || source === undefined || world.primary === undefined) return { source: undefined, copy: undefined };
+  const rendered = renderScaler({ ref, source, found: copy, target: settings.target, primary: settings.primary, floor: floorOf(status, world.scaler) });
+  const rests = ref.kind === SCALED_OBJECTS.kind && status.target !== undefined && status.target.scale !== "AsFound";
+  return { source: rests ? withRest(source, status.target?.scale === "Zero") : undefined, copy: owned(drawing, rendered, false) };
+}
+
+/** Kept as it was stored, reading snapshots: the primary's copies are of the revision that followed. As many pods as the primary has when they are made. */
+function previous(drawing: Drawing): KubeObject | undefined {
+  const { world, status, settings } = drawing;
+  const { target: live, label, primary: serving, workload } = world;
+  const stored = world.revisions.get(status.rollbackWindow?.revision ?? "")?.revision;
+  const kept = status.rollbackWindow?.serving === true || settings.window?.keepPods === true;
+  if (stored === undefined || live === undefined || label === undefined || workload === undefined || serving === undefined || !kept) return undefined;
+  const snapshots = Object.entries(stored.configs).filter(([, checksum]) => checksum !== ABSENT && checksum !== UNREADABLE);
+  const copies = new Map(snapshots.map(([key, checksum]) => [key, snapshotName(configOfKey(key).name, settings.target, checksum)]));
+  const found = world.previous;
+  const rendered = renderPrimary({ target: live, label, revision: stored, copies, replicas: found === undefined ? Math.max(1, workload.replicas(serving)) : undefined, found, role: "previous", includeLabelPrefixes: drawing.includeLabelPrefixes });
+  return owned(drawing, rendered, false);
+}
+
+/** While users are, or have just been, with the canary. The copy's maximum is its owner's word. */
+export function floorOf({ phase, run, route, target: rested }: CanaryStatus, scaler: ScalerSeen | undefined): number | undefined {
+  if (scaler?.copy === undefined || run?.primaryFloor === undefined) return undefined;
+  const underWay = phase === "Progressing" || phase === "WaitingPromotion" || phase === "Promoting" || phase === "Finalising";
+  return underWay || (route?.canaryWeight ?? 0) > 0 || rested?.scale !== "Zero" ? Math.min(run.primaryFloor, mostReplicas(scaler.copy)) : undefined;
+}
+
 function target(drawing: Drawing): KubeObject | undefined {
   const { world, status } = drawing;
   const found = world.target;
   const wanted = status.target;
-  if (found === undefined || wanted === undefined) return undefined;
-  const replicas = Number((found.spec as { replicas?: number } | undefined)?.replicas ?? 1);
-  const given = wanted.scale === "Zero" ? 0 : wanted.scale === "Up" && replicas === 0 ? wanted.replicas : undefined;
+  if (found === undefined || wanted === undefined || world.workload === undefined) return undefined;
+  const replicas = world.workload.replicas(found);
+  const given = wanted.scale === "Zero" ? 0 : wanted.scale === "Up" && replicas === 0 ? (world.scaler?.source === undefined ? wanted.replicas : leastReplicas(world.scaler.source)) : undefined;
   const ours = found.metadata.annotations?.[PAUSED] !== undefined;
   const paused = wanted.paused ? true : ours ? false : undefined;
-  const rendered = renderTarget(found, given, paused);
-  const { [PAUSED]: _, ...annotations } = rendered.metadata.annotations ?? {};
-  const marked = { ...rendered, metadata: { ...rendered.metadata, annotations: wanted.paused ? { ...annotations, [PAUSED]: "true" } : annotations } };
-  return stamped(drawing, marked, found);
+  return stamped(drawing, world.workload.scaled(found, given, paused), found);
 }
 
 /** Marks an object as this Canary's. Only what the engine made is also owned, and only where its deletion may follow the Canary's at once. */
-function owned(drawing: Drawing, object: KubeObject, fenced: boolean): KubeObject {
+export function owned(drawing: Drawing, object: KubeObject, fenced: boolean): KubeObject {
   const { canary, settings } = drawing;
   const group = groupOf(canary.apiVersion);
   const uid = canary.metadata.uid ?? "";

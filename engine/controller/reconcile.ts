@@ -13,13 +13,16 @@ import type { Context } from "./context.ts";
 import { handBack } from "./handback.ts";
 import { keyText, type Key } from "./key.ts";
 import type { Memory } from "./memory.ts";
+import { objectOfConfig, type Unread } from "./configs.ts";
 import { observe } from "./observe.ts";
 import { HANDS_OFF, problemsOf } from "./problems.ts";
 import { inFlight, type Drawing } from "./project.ts";
-import { prune } from "./prune.ts";
+import { prune, retire } from "./prune.ts";
 import { rivalOf } from "./rivals.ts";
 import { wantedOf } from "./wanted.ts";
-import { worldOf } from "./world.ts";
+import { configKeys, worldOf } from "./world.ts";
+
+const UNREAD_LOOK_MS = 5_000;
 
 /** `again`: something was written, look at once; `retry`: something failed, look after the backoff; `watch`: objects that only this pass knows of. */
 export type Pass = { kind: "wait"; wake: Wake; watch?: string[] } | { kind: "again" } | { kind: "retry"; why: string } | { kind: "forget" };
@@ -29,21 +32,32 @@ export async function reconcile(key: Key, context: Context, memory: Memory): Pro
   if (object === undefined) return handBack(key, context, memory);
   const read = readable(key, object, memory);
   if ("reason" in read) return stall(key, read, context, memory);
-  const drawing = draw(context, read.canary);
+  const unread = await lookAtConfigs(key, context, memory, read.canary);
+  const drawing = draw(context, memory, read.canary);
   context.recorder.seen(key, drawing.settings, drawing.status);
   const stale = await confirmed(key, object, drawing, context, memory);
   if (stale !== undefined) return stale;
 
-  const { transition, problems } = decide(key, drawing, read.problems, context, memory);
+  const { transition, problems } = decide(key, drawing, read.problems, unread, context, memory);
   const committed = await write(key, object, drawing, transition, problems, context, memory);
   if (committed.kind !== "committed") return committed;
   const after: Drawing = { ...drawing, status: committed.status, canary: { ...drawing.canary, status: committed.status } };
   const applied = handsOff(problems, committed.status) ? nothing : await applyAll(key, after, committed, context, memory);
   memory.asks.set(keyText(key), transition.asks);
   memory.announcer.send(committed.object, committed.status.outbox ?? []);
-  const unpruned = applied.kind === "done" && applied.writes === 0 && !committed.written ? await prune(context, after.canary, committed.status, after.settings.target) : undefined;
+  const quiet = applied.kind === "done" && applied.writes === 0 && !committed.written;
+  const unpruned = quiet ? ((await retire(context, after.world, committed.status)) ?? (await prune(context, after.world, committed.status, after.settings.target))) : undefined;
   if (unpruned !== undefined) context.log.debug({ canary: keyText(key), why: unpruned }, "a stored revision was not removed");
-  return ending(key, transition, committed.written, applied, context, memory);
+  const pass = ending(key, transition, committed.written, applied, context, memory);
+  // Nothing tells when a content that could not be read can be.
+  return unread === undefined || pass.kind !== "wait" ? pass : { ...pass, wake: { atMs: Math.min(context.clock.now() + UNREAD_LOOK_MS, pass.wake === "on-change" ? Number.POSITIVE_INFINITY : pass.wake.atMs) } };
+}
+
+async function lookAtConfigs(key: Key, context: Context, memory: Memory, canary: Canary): Promise<Unread | undefined> {
+  const keys = configKeys(context, key.namespace, settingsOf(key.group, canary.spec));
+  // Before they are read, or a change in between would wake nobody.
+  memory.watch(keyText(key), keys.map((config) => objectOfConfig(key.namespace, config)));
+  return memory.configs.look(context, key.namespace, keys);
 }
 
 /** A spec that went bad under a running app does not keep its traffic from coming back: what the engine routes already stays its business. */
@@ -53,18 +67,16 @@ function handsOff(problems: readonly Problem[], status: CanaryStatus): boolean {
 
 const nothing: Applied = { kind: "done", writes: 0 };
 
-export function draw(context: Context, canary: Canary): Drawing {
+export function draw(context: Context, memory: Memory, canary: Canary): Drawing {
   const group = groupOf(canary.apiVersion);
   const provider = canary.spec.provider ?? context.options.meshProvider;
   const settings = settingsOf(group, canary.spec, context.router(provider)?.can);
   const status = canary.status ?? {};
-  const target = context.caches.get("deployments", canary.metadata.namespace ?? "", settings.target);
-  const hashes = [status.primary?.revision, status.run?.revision, status.lastPromotedSpec, status.previousPromotedSpec, ...(target === undefined ? [] : [status.target?.revision])];
   return {
     canary,
     status,
     settings,
-    world: worldOf(context, canary as unknown as KubeObject, canary.spec, settings, hashes),
+    world: worldOf(context, memory.configs, canary as unknown as KubeObject, canary.spec, settings),
     provider,
     epoch: context.leadership.epoch,
     includeLabelPrefixes: context.options.includeLabelPrefixes,
@@ -94,12 +106,12 @@ async function confirmed(key: Key, object: KubeObject, drawing: Drawing, context
   return { kind: "again" };
 }
 
-function decide(key: Key, drawing: Drawing, unread: readonly Problem[], context: Context, memory: Memory): { transition: Transition; problems: Problem[] } {
+function decide(key: Key, drawing: Drawing, unreadable: readonly Problem[], unread: Unread | undefined, context: Context, memory: Memory): { transition: Transition; problems: Problem[] } {
   const text = keyText(key);
   const nowMs = context.clock.now();
   const { canary, settings, status, world } = drawing;
   const outdated = memory.outdatedCRD(text, nowMs);
-  const problems = outdated === undefined ? [...unread, ...problemsOf(context, drawing, rivalOf(context, key, canary, settings))] : [outdated];
+  const problems = outdated === undefined ? [...unreadable, ...forbidden(unread), ...problemsOf(context, drawing, rivalOf(context, key, canary, settings))] : [outdated];
   const selector = (world.target?.spec as { selector?: { matchLabels?: Record<string, string> } } | undefined)?.selector?.matchLabels;
   const watched = (status.phase === "Progressing" || status.phase === "WaitingPromotion") && selector !== undefined;
   if (!watched) context.pods.stop(text);
@@ -109,12 +121,22 @@ function decide(key: Key, drawing: Drawing, unread: readonly Problem[], context:
     trouble: memory.refusal(text) ?? memory.drift.fight(text, nowMs)?.problem,
     pods: watched ? context.pods.pods(text, key.namespace, selector) : [],
     answers: memory.asks.answers(text),
-    stale: context.caches.synced ? undefined : "a watch of the API server keeps failing: what is known of the cluster may be old",
+    stale: world.scaler?.known === false ? `it is not known yet which ${world.scaler.resource.kind}s there are` : context.caches.synced ? staleConfig(unread) : "a watch of the API server keeps failing: what is known of the cluster may be old",
     frozen: context.caches.freeze(),
     sentUpTo: memory.announcer.sentUpTo(canary.metadata.uid ?? ""),
   });
   const view = { kind: { group: key.group, name: canary.kind }, metadata: canary.metadata, spec: canary.spec, status };
   return { transition: context.next(view, settings, seen), problems };
+}
+
+function forbidden(unread: Unread | undefined): Problem[] {
+  if (unread?.fault.class !== "forbidden") return [];
+  const path = `${unread.kind} ${unread.namespace}/${unread.name}`;
+  return [{ reason: "Forbidden", path, message: `${unread.fault.message}; the pods read it, so give the engine's role this right (see docs/install.md), or annotate it with rollout.kurator.dev/config-tracking: live` }];
+}
+
+function staleConfig(unread: Unread | undefined): string | undefined {
+  return unread === undefined ? undefined : `${unread.kind} ${unread.namespace}/${unread.name} cannot be read: ${unread.fault.message}`;
 }
 
 interface Written {
@@ -154,7 +176,7 @@ async function applyAll(key: Key, drawing: Drawing, committed: Written, context:
   const nowMs = context.clock.now();
   // Only repairs are held back in a fight: what was decided and is not there yet, a rollback above all, is written whoever else writes it.
   const pending = drawing.status.route !== undefined && drawing.status.route.appliedAt === undefined;
-  const wanted = wantedOf(context, drawing).filter(({ ref }) => pending || committed.written || !memory.drift.held(text, `${ref.resource.kind} ${ref.name}`, nowMs));
+  const wanted = wantedOf(context, memory.configs, drawing).filter(({ ref }) => pending || committed.written || !memory.drift.held(text, `${ref.resource.kind} ${ref.name}`, nowMs));
   // Committed in this pass: the Canary was the newest an instant ago. Otherwise one live read proves it before anything is repaired.
   const confirm = async (): Promise<string | undefined> => {
     if (committed.written) return undefined;
@@ -222,7 +244,8 @@ export async function stall(key: Key, problem: Problem, context: Context, memory
   const nowMs = context.clock.now();
   const generation = object.metadata.generation ?? 0;
   memory.asks.set(keyText(key), []);
-  const conditions = conditionsOf(status, { nowMs, generation, suspended: false, problem });
+  const kind = (object.spec as { targetRef?: { kind?: string } } | undefined)?.targetRef?.kind ?? "Deployment";
+  const conditions = conditionsOf(status, { kind, nowMs, generation, suspended: false, problem });
   const said: CanaryStatus = { ...status, phase: status.phase ?? "Initializing", conditions, observedGeneration: generation };
   if (!context.leadership.mayWrite()) return { kind: "retry", why: "the lease may have run out" };
   const result = await commit(context.api, refOf(context, key), object, said);

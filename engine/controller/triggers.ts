@@ -4,20 +4,40 @@ import { OWNER } from "../../crds/marks.ts";
 import type { CanarySpec } from "../../crds/canary.ts";
 import type { Router } from "../../routing/router.ts";
 import type { KubeObject } from "../ports.ts";
-
-interface Names {
-  objects: string[];
-}
+import { scalerName, scalerResource } from "../workload/scalers.ts";
+import { workloadOf } from "../workload/kinds.ts";
 
 export class Triggers {
   /** `plural/namespace/name` to the keys that look at this object. */
   private readonly byObject = new Map<string, Set<string>>();
-  private readonly byKey = new Map<string, Names>();
+  private readonly byKey = new Map<string, string[]>();
+  /** What a manifest does not name: what the pods of its target read. */
+  private readonly more = new Map<string, readonly string[]>();
 
   /** What a Canary looks at, as its manifest has it; replaces what it looked at before. */
   watch(key: string, objects: string[]): void {
-    this.forget(key);
-    this.byKey.set(key, { objects });
+    this.drop(key, this.byKey.get(key));
+    this.byKey.set(key, objects);
+    this.add(key, [...objects, ...(this.more.get(key) ?? [])]);
+  }
+
+  /** Replaces what was looked at in this way before. */
+  watchToo(key: string, objects: readonly string[]): void {
+    const before = this.more.get(key) ?? [];
+    if (before.length === objects.length && before.every((object, index) => object === objects[index])) return;
+    this.drop(key, before);
+    this.more.set(key, objects);
+    this.add(key, [...objects, ...(this.byKey.get(key) ?? [])]);
+  }
+
+  forget(key: string): void {
+    this.drop(key, this.byKey.get(key));
+    this.drop(key, this.more.get(key));
+    this.byKey.delete(key);
+    this.more.delete(key);
+  }
+
+  private add(key: string, objects: readonly string[]): void {
     for (const object of objects) {
       const keys = this.byObject.get(object) ?? new Set<string>();
       keys.add(key);
@@ -25,13 +45,12 @@ export class Triggers {
     }
   }
 
-  forget(key: string): void {
-    for (const object of this.byKey.get(key)?.objects ?? []) {
+  private drop(key: string, objects: readonly string[] | undefined): void {
+    for (const object of objects ?? []) {
       const keys = this.byObject.get(object);
       keys?.delete(key);
       if (keys?.size === 0) this.byObject.delete(object);
     }
-    this.byKey.delete(key);
   }
 
   keysOf(plural: string, object: KubeObject): string[] {
@@ -49,7 +68,7 @@ export class Triggers {
 /** The names of everything that a Canary's manifest speaks of, whether it exists or not; `router` undefined where the manifest cannot be read or has none. */
 export function lookedAt(canary: KubeObject, router: Router | undefined): string[] {
   const namespace = canary.metadata.namespace ?? "";
-  const spec = (canary.spec ?? {}) as { targetRef?: { name?: unknown }; service?: { name?: unknown }; analysis?: { metrics?: unknown } };
+  const spec = (canary.spec ?? {}) as { autoscalerRef?: { kind?: unknown; name?: unknown }; targetRef?: { kind?: unknown; name?: unknown }; service?: { name?: unknown }; analysis?: { metrics?: unknown } };
   const target = typeof spec.targetRef?.name === "string" ? spec.targetRef.name : "";
   const apex = typeof spec.service?.name === "string" ? spec.service.name : target;
   const metrics = Array.isArray(spec.analysis?.metrics) ? spec.analysis.metrics : [];
@@ -57,13 +76,20 @@ export function lookedAt(canary: KubeObject, router: Router | undefined): string
     const { name, namespace: inside = namespace } = metric?.templateRef ?? {};
     return typeof name === "string" && typeof inside === "string" ? [`metrictemplates/${inside}/${name}`] : [];
   });
+  const workloads = workloadOf(typeof spec.targetRef?.kind === "string" ? spec.targetRef.kind : "")?.resource.plural ?? "deployments";
   return [
-    `deployments/${namespace}/${target}`,
-    `deployments/${namespace}/${target}-primary`,
+    `${workloads}/${namespace}/${target}`,
+    `${workloads}/${namespace}/${target}-primary`,
     ...["", "-primary", "-canary"].map((suffix) => `services/${namespace}/${apex}${suffix}`),
     ...templates,
+    ...scalers(namespace, spec.autoscalerRef),
     ...(router === undefined ? [] : routed(router, namespace, apex, canary)),
   ];
+}
+
+function scalers(namespace: string, { kind, name }: { kind?: unknown; name?: unknown } = {}): string[] {
+  const resource = typeof kind === "string" ? scalerResource(kind) : undefined;
+  return resource === undefined || typeof name !== "string" ? [] : [name, scalerName(name)].map((scaler) => `${resource.plural}/${namespace}/${scaler}`);
 }
 
 function routed(router: Router, namespace: string, apex: string, canary: KubeObject): string[] {

@@ -2,27 +2,31 @@
 import type { KubeObject, Resource } from "../ports.ts";
 import { primaryLabel } from "../workload/primary.ts";
 import type { Wanted } from "./apply.ts";
+import type { ConfigReader } from "./configs.ts";
+import type { SelectorLabel } from "../workload/deployment.ts";
 import type { Router } from "../../routing/router.ts";
 import type { Context } from "./context.ts";
+import { configsWanted } from "./copies.ts";
 import { objectKey } from "./key.ts";
 import { keyOf } from "./observe.ts";
 import { project, routeIntent, type Drawing } from "./project.ts";
 
-export const DEPLOYMENTS: Resource = { group: "apps", version: "v1", plural: "deployments", kind: "Deployment" };
 export const REVISIONS: Resource = { group: "apps", version: "v1", plural: "controllerrevisions", kind: "ControllerRevision" };
 export const SERVICES: Resource = { group: "", version: "v1", plural: "services", kind: "Service" };
 
 /** Revisions, primary, Services, routes, target: whatever traffic is led to is there before the traffic, and a pause is there before a weight. */
-export function wantedOf(context: Context, drawing: Drawing): Wanted[] {
+export function wantedOf(context: Context, reader: ConfigReader, drawing: Drawing): Wanted[] {
   const { world, settings } = drawing;
   const projected = project(drawing);
   const found = (object: KubeObject): KubeObject | undefined => world.found.get(keyOf(object));
-  const wanted: Wanted[] = projected.revisions.map((object) => entry(REVISIONS, object, undefined));
-  if (projected.primary !== undefined) wanted.push(entry(DEPLOYMENTS, projected.primary, world.primary));
+  const wanted: Wanted[] = [...projected.revisions.map((object) => entry(REVISIONS, object, undefined)), ...configsWanted(context, reader, drawing)];
+  if (projected.primary !== undefined && world.workload !== undefined) wanted.push(entry(world.workload.resource, projected.primary, world.primary));
+  // Before the Services: they may lead to it.
+  if (projected.previous !== undefined && world.workload !== undefined) wanted.push(entry(world.workload.resource, projected.previous, world.previous));
   for (const object of projected.services) {
     wanted.push(entry(SERVICES, object, object.metadata.name === `${settings.apex}-primary` ? world.services.primary : world.services.canary));
   }
-  const target = projected.target === undefined || world.target === undefined ? [] : [entry(DEPLOYMENTS, projected.target, world.target, removal(context, drawing, projected.target))];
+  const target = projected.target === undefined || world.target === undefined || world.workload === undefined ? [] : [entry(world.workload.resource, projected.target, world.target, removal(context, drawing, projected.target))];
   // What the route refers to comes before the route.
   const route = world.router?.keys(routeIntent(drawing)).route;
   const ordered = [...projected.routes].sort((left, right) => Number(keyOf(left) === route) - Number(keyOf(right) === route));
@@ -30,11 +34,16 @@ export function wantedOf(context: Context, drawing: Drawing): Wanted[] {
     const resource = context.caches.resource(object.kind);
     return resource === undefined ? [] : [entry(resource, object, found(object))];
   });
+  const { scaler } = world;
+  if (scaler !== undefined && projected.scalers.copy !== undefined) wanted.push(entry(scaler.resource, projected.scalers.copy, scaler.copy));
+  const rest = scaler === undefined || projected.scalers.source === undefined ? [] : [entry(scaler.resource, projected.scalers.source, scaler.source)];
+  // KEDA takes pods away by itself as soon as it is told to rest, so it is told after it is proved that they may go.
+  const scaled = drawing.status.target?.scale === "Zero" ? [...target, ...rest] : [...rest, ...target];
   const apex = projected.apex === undefined ? [] : [entry(SERVICES, projected.apex, world.services.apex)];
   // Taking traffic off waits for nothing: a primary or a Service that cannot be written must not keep a bad version in front of users.
   const routed = route === undefined || world.found.has(route);
   const backwards = drawing.status.route?.canaryWeight === 0 && routed && world.services.primary !== undefined && drawing.status.phase !== "Initializing";
-  return backwards ? [...routes, ...apex, ...wanted, ...target] : [...wanted, ...target, ...routes, ...apex];
+  return backwards ? [...routes, ...apex, ...wanted, ...scaled] : [...wanted, ...scaled, ...routes, ...apex];
 }
 
 function entry(resource: Resource, object: KubeObject, found: KubeObject | undefined, before?: Wanted["before"]): Wanted {
@@ -43,12 +52,9 @@ function entry(resource: Resource, object: KubeObject, found: KubeObject | undef
 
 /** The proof that is due before a target with pods goes to zero; undefined where none goes. */
 function removal(context: Context, drawing: Drawing, target: KubeObject): Wanted["before"] {
-  const before = replicasOf(drawing.world.target);
-  return before > 0 && replicasOf(target) === 0 ? () => stillRouted(context, drawing) : undefined;
-}
-
-function replicasOf(object: KubeObject | undefined): number {
-  return Number((object?.spec as { replicas?: number } | undefined)?.replicas ?? 1);
+  const { workload, target: found } = drawing.world;
+  const goes = workload !== undefined && found !== undefined && workload.replicas(found) > 0 && workload.replicas(target) === 0;
+  return goes ? () => stillRouted(context, drawing) : undefined;
 }
 
 /**
@@ -79,6 +85,6 @@ async function stillSelected(context: Context, { world, settings }: Drawing): Pr
   context.caches.absorb(apex.value);
   const selector = (apex.value.spec as { selector?: Record<string, string> } | undefined)?.selector ?? {};
   if (world.label === undefined) return "the target has no selector label";
-  const { key, value } = primaryLabel(world.label);
-  return selector[key] === value ? undefined : "the apex Service still leads to the target";
+  const copies = (["primary", "previous"] as const).map((role) => primaryLabel(world.label as SelectorLabel, role));
+  return copies.some(({ key, value }) => selector[key] === value) ? undefined : "the apex Service still leads to the target";
 }

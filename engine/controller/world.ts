@@ -2,12 +2,19 @@
 import type { CanarySpec } from "../../crds/canary.ts";
 import type { OwnerIdentity } from "../../crds/marks.ts";
 import type { Settings } from "../machine/settings.ts";
-import type { KubeObject } from "../ports.ts";
+import type { KubeObject, Resource } from "../ports.ts";
+import { REVISION } from "../../crds/marks.ts";
+import { map } from "../../crds/json.ts";
+import type { CanaryStatus } from "../../crds/status.ts";
+import { configOfKey, type ConfigKey } from "../workload/configs.ts";
 import { selectorLabel, type SelectorLabel } from "../workload/deployment.ts";
-import { labelOfPrimary } from "../workload/primary.ts";
-import { readRevision, revisionName, type StoredRevision } from "../workload/revisions.ts";
+import { workloadOf, type Workload } from "../workload/kinds.ts";
+import { labelOfPrimary, previousName } from "../workload/primary.ts";
+import { scalerName, scalerResource, type AutoscalerRef } from "../workload/scalers.ts";
+import { readRevision, revisionName, revisionOf, type StoredRevision } from "../workload/revisions.ts";
 import { serviceName, type ServiceRole } from "../workload/service.ts";
 import type { Router } from "../../routing/router.ts";
+import { configsSeen, copiesOf, keysToRead, NOT_TRACKED, type ConfigReader, type ConfigsSeen } from "./configs.ts";
 import type { Context } from "./context.ts";
 
 export const ROLES: readonly ServiceRole[] = ["primary", "canary", "apex"];
@@ -15,8 +22,18 @@ export const ROLES: readonly ServiceRole[] = ["primary", "canary", "apex"];
 export interface World {
   namespace: string;
   owner: OwnerIdentity;
+  /** How the target's kind is read and scaled; undefined for a kind that is not rolled out. */
+  workload: Workload | undefined;
   target: KubeObject | undefined;
+  /** The revision that the live target is at. */
+  revision: StoredRevision | undefined;
+  configs: ConfigsSeen;
+  /** By what a revision of the target reads, the names of what the primary reads in its place. */
+  copiesOf: (revision: StoredRevision | undefined) => ReadonlyMap<ConfigKey, string>;
   primary: KubeObject | undefined;
+  /** Pods that are kept of the revision before. */
+  previous: KubeObject | undefined;
+  scaler: ScalerSeen | undefined;
   label: SelectorLabel | undefined;
   services: Record<ServiceRole, KubeObject | undefined>;
   router: Router | undefined;
@@ -25,35 +42,86 @@ export interface World {
   revisions: ReadonlyMap<string, { object: KubeObject; revision: StoredRevision }>;
 }
 
-export function worldOf(context: Context, canary: KubeObject, spec: CanarySpec, settings: Settings, hashes: readonly (string | undefined)[]): World {
-  const { caches, options } = context;
+/** The target's autoscaler and the primary's. */
+export interface ScalerSeen {
+  resource: Resource;
+  /** False until it is known what there is. */
+  known: boolean;
+  source: KubeObject | undefined;
+  copy: KubeObject | undefined;
+}
+
+function scalerSeen({ caches }: Context, namespace: string, ref: AutoscalerRef | undefined): ScalerSeen | undefined {
+  const resource = ref === undefined ? undefined : scalerResource(ref.kind);
+  if (ref === undefined || resource === undefined) return undefined;
+  const known = caches.seek(resource);
+  return { resource, known, source: caches.get(resource.plural, namespace, ref.name), copy: caches.get(resource.plural, namespace, scalerName(ref.name)) };
+}
+
+/** Target and primary of a Canary, as they are cached. */
+export function workloadsOf({ caches }: Context, namespace: string, settings: Settings): Pick<World, "workload" | "target" | "primary" | "previous"> {
+  const workload = workloadOf(settings.kind);
+  const cached = (name: string): KubeObject | undefined => (workload === undefined ? undefined : caches.get(workload.resource.plural, namespace, name));
+  return { workload, target: cached(settings.target), primary: cached(settings.primary), previous: cached(previousName(settings.target)) };
+}
+
+/** Every content that says something about this Canary. A primary that says its revision need not be read for it. */
+export function configKeys(context: Context, namespace: string, settings: Settings): ConfigKey[] {
+  const { target, primary } = workloadsOf(context, namespace, settings);
+  const { configKinds } = context.options;
+  return configKinds.length === 0 ? [] : keysToRead(templateOf(target), unmarkedTemplate(primary), settings.target).filter((key) => configKinds.includes(configOfKey(key).kind));
+}
+
+function templateOf(workload: KubeObject | undefined): unknown {
+  return map(workload?.spec).template;
+}
+
+function unmarkedTemplate(primary: KubeObject | undefined): unknown {
+  return primary?.metadata.annotations?.[REVISION] === undefined ? templateOf(primary) : undefined;
+}
+
+export function worldOf(context: Context, reader: ConfigReader, canary: KubeObject, spec: CanarySpec, settings: Settings): World {
+  const { options } = context;
   const namespace = canary.metadata.namespace ?? "";
-  const target = caches.get("deployments", namespace, settings.target);
-  const primary = caches.get("deployments", namespace, settings.primary);
+  const status = (canary.status ?? {}) as CanaryStatus;
+  const { workload, target, primary, previous } = workloadsOf(context, namespace, settings);
+  const configs = options.configKinds.length > 0 ? configsSeen(context, reader, namespace, templateOf(target), unmarkedTemplate(primary), settings.target, status) : NOT_TRACKED;
+  const revision = target === undefined ? undefined : revisionOf(target, configs.target);
   const router = context.router(spec.provider ?? options.meshProvider);
   const owner = { apiVersion: canary.apiVersion, name: canary.metadata.name, uid: canary.metadata.uid ?? "" };
-  const revisions = new Map<string, { object: KubeObject; revision: StoredRevision }>();
-  for (const hash of hashes) {
-    const object = hash === undefined || hash === "" ? undefined : caches.get("controllerrevisions", namespace, revisionName(settings.target, hash));
-    const revision = object === undefined ? undefined : readRevision(object, settings.target);
-    if (object !== undefined && revision !== undefined) revisions.set(revision.hash, { object, revision });
-  }
+  const revisions = storedRevisions(context, namespace, settings, [status.primary?.revision, status.run?.revision, status.lastPromotedSpec, status.previousPromotedSpec, status.rollbackWindow?.revision, status.target?.revision]);
   return {
     namespace,
     owner,
+    workload,
     target,
+    revision,
+    configs,
+    copiesOf: (promoted) => copiesOf(context, namespace, settings.target, owner, promoted),
     primary,
+    previous,
+    scaler: scalerSeen(context, namespace, spec.autoscalerRef),
     // A target that was deleted in the middle of a run still has to get its traffic taken off.
     label: target === undefined ? labelOfPrimary(primary) : selectorLabel(target),
     services: {
-      apex: caches.get("services", namespace, settings.apex),
-      primary: caches.get("services", namespace, serviceName(settings.apex, "primary")),
-      canary: caches.get("services", namespace, serviceName(settings.apex, "canary")),
+      apex: context.caches.get("services", namespace, settings.apex),
+      primary: context.caches.get("services", namespace, serviceName(settings.apex, "primary")),
+      canary: context.caches.get("services", namespace, serviceName(settings.apex, "canary")),
     },
     router,
     found: router === undefined ? new Map() : routingObjects(context, router, { namespace, apex: settings.apex, spec, owner }),
     revisions,
   };
+}
+
+function storedRevisions({ caches }: Context, namespace: string, { target }: Settings, hashes: readonly (string | undefined)[]): Map<string, { object: KubeObject; revision: StoredRevision }> {
+  const stored = new Map<string, { object: KubeObject; revision: StoredRevision }>();
+  for (const hash of hashes) {
+    const object = hash === undefined || hash === "" ? undefined : caches.get("controllerrevisions", namespace, revisionName(target, hash));
+    const revision = object === undefined ? undefined : readRevision(object, target);
+    if (object !== undefined && revision !== undefined) stored.set(revision.hash, { object, revision });
+  }
+  return stored;
 }
 
 function routingObjects(context: Context, router: Router, asked: Parameters<Router["keys"]>[0]): Map<string, KubeObject> {

@@ -3,10 +3,11 @@ import { ACTION, parseAction, VERBS, type Action, type Verb } from "../../crds/a
 import type { CanaryStatus, Run } from "../../crds/status.ts";
 import { advanceTo, goOnFrom } from "./phases/progressing.ts";
 import { waitingRun, startNow } from "./phases/idle.ts";
+import { goBack } from "./phases/previous.ts";
 import { promote } from "./phases/promoting.ts";
 import { rollBack } from "./phases/rollback.ts";
 import { unsafe } from "./safety.ts";
-import { endRun, iso, move, named, normal, warning } from "./moves.ts";
+import { iso, move, named, normal, warning } from "./moves.ts";
 import type { Move, Situation } from "./types.ts";
 
 export const ACTIONS_MAX = 10;
@@ -106,19 +107,12 @@ function setWeight(at: Situation, { weight = 0 }: Action, run: Run): Outcome {
 
 /** Back to the revision that was promoted before, at once and without an analysis: it was analysed when its turn was. */
 function undone(at: Situation, { by, reason }: Action): Outcome {
-  const { status, seen, settings } = at;
+  const { status, seen } = at;
   const run = status.run;
   if (status.phase !== "Succeeded" || run?.outcome !== "Promoted") return `only a run that was promoted is undone, and this one is ${status.phase}; abort ends one that is under way`;
   const before = status.previousPromotedSpec;
   if (before === undefined || !seen.stored.has(before)) return "the revision before it is not stored any more";
-  const images = status.history?.find((past) => past.revision === before)?.images ?? [];
-  const words = `${by === undefined ? "" : ` by ${by}`}${reason === undefined ? "" : `: ${reason}`}`;
-  return move(
-    at,
-    { phase: "Failed", canaryWeight: 0, primary: { revision: before, images }, lastPromotedSpec: before, lastAppliedSpec: run.revision, previousPromotedSpec: undefined, ...endRun(at, "Undone", "RollbackAction") },
-    `back to revision ${before}`,
-    warning("RollingBack", `Rolling back ${named(at, at.canary.metadata.name)}: ${named(at, settings.primary)} returns to revision ${before}${words}`),
-  );
+  return goBack(at, before, "RollbackAction", `asked for${by === undefined ? "" : ` by ${by}`}${reason === undefined ? "" : `: ${reason}`}`);
 }
 
 /** The same revision again, from the beginning. */
@@ -128,6 +122,8 @@ function retry(at: Situation): Outcome {
   if (seen.target === undefined) return "the target does not exist";
   if (seen.target.hash !== status.run?.revision) return "the target is not at the revision of this run any more";
   if (status.route !== undefined && status.route.canaryWeight > 0) return "its promotion is blocked: the canary serves all traffic until the primary is ready";
+  // Whoever serves in the primary's place serves until it is back.
+  if (status.rollbackWindow !== undefined) return undefined;
   // The pods of the first attempt go before those of the second come.
   return status.target?.scale === "Zero" ? startNow(at, seen.target) : undefined;
 }

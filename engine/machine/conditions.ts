@@ -4,15 +4,15 @@ import type { CanaryStatus, Condition, Phase } from "../../crds/status.ts";
 import { iso } from "./moves.ts";
 
 const PROMOTED_MESSAGES: Record<Phase, string> = {
-  Initializing: "New Deployment detected, starting initialization.",
-  Initialized: "Deployment initialization completed.",
+  Initializing: "New KIND detected, starting initialization.",
+  Initialized: "KIND initialization completed.",
   Waiting: "Waiting for approval.",
   Progressing: "New revision detected, progressing canary analysis.",
   WaitingPromotion: "Waiting for approval.",
   Promoting: "Canary analysis completed, starting primary rolling update.",
   Finalising: "Canary analysis completed, routing all traffic to primary.",
   Succeeded: "Canary analysis completed successfully, promotion finished.",
-  Failed: "Canary analysis failed, Deployment scaled to zero.",
+  Failed: "Canary analysis failed, KIND scaled to zero.",
   Terminating: "Terminating.",
   Terminated: "Terminated.",
 };
@@ -20,6 +20,8 @@ const PROMOTED_MESSAGES: Record<Phase, string> = {
 type Said = Pick<Condition, "type" | "status" | "reason" | "message">;
 
 export interface Context {
+  /** Of the target. */
+  kind: string;
   nowMs: number;
   generation: number;
   suspended: boolean;
@@ -28,7 +30,7 @@ export interface Context {
 
 /** The conditions of a status, keeping each instant that has not really changed. */
 export function conditionsOf(status: CanaryStatus, context: Context): Condition[] {
-  const said = [promoted(status), ...kstatus(status, context)];
+  const said = [promoted(status, context.kind), ...kstatus(status, context)];
   const now = iso(Math.floor(context.nowMs / 1000) * 1000);
   return said.map((condition) => {
     const before = status.conditions?.find((known) => known.type === condition.type);
@@ -42,14 +44,14 @@ export function conditionsOf(status: CanaryStatus, context: Context): Condition[
   });
 }
 
-function promoted(status: CanaryStatus): Said {
+function promoted(status: CanaryStatus, kind: string): Said {
   const phase = status.phase ?? "Initializing";
   const blocked = phase === "Failed" && status.run?.outcome === "PromotionBlocked" && (status.route?.canaryWeight ?? 0) > 0;
   return {
     type: "Promoted",
     status: phase === "Initialized" || phase === "Succeeded" ? "True" : phase === "Failed" ? "False" : "Unknown",
     reason: phase,
-    message: blocked ? "Promotion failed, primary not ready; the canary serves all traffic." : PROMOTED_MESSAGES[phase],
+    message: blocked ? "Promotion failed, primary not ready; the canary serves all traffic." : PROMOTED_MESSAGES[phase].replace("KIND", kind),
   };
 }
 

@@ -83,6 +83,7 @@ export function judged(at: Situation, target: TargetSeen, changes: Partial<NonNu
     generation: target.generation,
     revision: target.hash,
     images: target.images.slice(0, IMAGES_MAX),
+    configs: target.configs?.digest,
     replicas: target.replicas > 0 ? target.replicas : Math.max(before?.replicas ?? 0, at.seen.primary?.replicas ?? 0, 1),
     scale: before?.scale ?? "AsFound",
     paused: before?.paused ?? false,
@@ -91,7 +92,7 @@ export function judged(at: Situation, target: TargetSeen, changes: Partial<NonNu
 }
 
 /** A run of the target's present revision, from weight 0. */
-export function startRun(at: Situation, target: TargetSeen): Pick<CanaryStatus, "run" | "counters" | "lastAppliedSpec" | "failedChecks" | "iterations" | "canaryWeight"> {
+export function startRun(at: Situation, target: TargetSeen): Pick<CanaryStatus, "run" | "counters" | "rollbackWindow" | "lastAppliedSpec" | "failedChecks" | "iterations" | "canaryWeight"> {
   const { status, seen, settings } = at;
   const counters = { runs: (status.counters?.runs ?? 0) + 1, announcements: status.counters?.announcements ?? 0 };
   const run: Run = {
@@ -104,7 +105,7 @@ export function startRun(at: Situation, target: TargetSeen): Pick<CanaryStatus, 
     attempt: 0,
     deadlineAt: iso(seen.nowMs + settings.deadlineMs),
   };
-  return { run, counters, lastAppliedSpec: target.hash, failedChecks: 0, iterations: 0, canaryWeight: 0 };
+  return { run, counters, rollbackWindow: undefined, lastAppliedSpec: target.hash, failedChecks: 0, iterations: 0, canaryWeight: 0 };
 }
 
 /** The run with its end written into it, and the history with that end on top. */

@@ -93,9 +93,10 @@ function complete(at: Situation, decided: Move): Transition {
   status.failedChecks ??= 0;
   status.iterations ??= 0;
   status.trackedConfigs ??= {};
+  if (seen.target?.configs !== undefined && status.target?.configs === seen.target.configs.digest) status.trackedConfigs = { ...seen.target.configs.checksums };
   const cookies = cookiesOf(status, canary.spec);
   if (cookies !== undefined) Object.assign(status, { sessionAffinityCookie: cookies.canary, primarySessionAffinityCookie: cookies.primary, previousSessionAffinityCookie: cookies.expired });
-  const context = { nowMs: seen.nowMs, generation, suspended: settings.suspended, problem };
+  const context = { kind: settings.kind, nowMs: seen.nowMs, generation, suspended: settings.suspended, problem };
   status.conditions = conditionsOf(status, context);
   status.observedGeneration = generation;
   const shown = status.phase !== before.phase || status.canaryWeight !== before.canaryWeight || status.failedChecks !== before.failedChecks;

@@ -7,9 +7,21 @@ export function isNewRevision(status: CanaryStatus, target: TargetSeen): boolean
   return moved(status, target) && target.hash !== status.lastAppliedSpec && target.hash !== status.lastPromotedSpec;
 }
 
-/** The object was written by somebody since it was judged. */
+/** The object, or something that its pods read, was written by somebody since it was judged. */
 export function moved(status: CanaryStatus, target: TargetSeen): boolean {
-  return status.target?.uid !== target.uid || status.target.generation !== target.generation;
+  return status.target?.uid !== target.uid || status.target.generation !== target.generation || rewritten(status, target);
+}
+
+/** Contents are compared only where they were known before, and known in the same way: to begin with tracking them is no release. */
+function rewritten({ target: before }: CanaryStatus, { configs }: TargetSeen): boolean {
+  const [scheme] = configs?.digest.split(":") ?? [];
+  return before?.configs !== undefined && configs !== undefined && before.configs.split(":")[0] === scheme && before.configs !== configs.digest;
+}
+
+/** A primary at rest that reads the originals goes on reading them until the next promotion: its pods are not made anew for an option of ours. */
+function keepsPrimary({ phase, target: before, route }: CanaryStatus, { configs }: TargetSeen): boolean {
+  const resting = (phase === "Initialized" || phase === "Succeeded" || phase === "Failed") && (route?.canaryWeight ?? 0) === 0;
+  return resting && before?.configs !== configs?.digest;
 }
 
 /**
@@ -22,10 +34,10 @@ export function rebased(status: CanaryStatus, target: TargetSeen): CanaryStatus 
   const rename = (revision: string | undefined): string | undefined => (revision === before.revision ? target.hash : revision);
   return {
     ...status,
-    target: { ...before, revision: target.hash },
+    target: { ...before, revision: target.hash, configs: target.configs?.digest },
     lastAppliedSpec: rename(status.lastAppliedSpec),
     lastPromotedSpec: rename(status.lastPromotedSpec),
-    ...(status.primary === undefined ? {} : { primary: { ...status.primary, revision: rename(status.primary.revision) ?? status.primary.revision } }),
+    ...(status.primary === undefined || keepsPrimary(status, target) ? {} : { primary: { ...status.primary, revision: rename(status.primary.revision) ?? status.primary.revision } }),
     ...(status.run === undefined ? {} : { run: { ...status.run, revision: rename(status.run.revision) ?? status.run.revision } }),
   };
 }

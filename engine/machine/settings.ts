@@ -7,7 +7,11 @@ import { ladder } from "./ladder.ts";
 export type Policy = "hold" | "fail" | "pass";
 
 export interface Settings {
-  /** Names: the Deployment of the user, the engine's copy, and the base of the three Services. */
+  /** Of the target: Deployment, DaemonSet or Service. */
+  kind: string;
+  /** The target has an autoscaler, so the primary has one too. */
+  autoscaled: boolean;
+  /** Names: the workload of the user, the engine's copy, and the base of the three Services. */
   target: string;
   primary: string;
   apex: string;
@@ -42,6 +46,8 @@ export interface Settings {
   suspended: boolean;
   /** Outside of its windows a run holds what users get. */
   holdOutside: boolean;
+  /** After a promotion the previous revision stays at hand for this long; undefined where it does not. */
+  window: { durationMs: number; keepPods: boolean; checks: boolean } | undefined;
   revertOnDeletion: boolean;
   primaryReadyPercent: number;
   canaryReadyPercent: number;
@@ -69,6 +75,8 @@ export function settingsOf(group: string, spec: CanarySpec, routes: { weights: b
   const matched = routes.weights && (analysis?.match?.length ?? 0) > 0;
   const rehearsals = iterations > 0 ? iterations : flagger && !routes.weights ? FLAGGER_REHEARSALS : 0;
   return {
+    kind: spec.targetRef.kind,
+    autoscaled: spec.autoscalerRef !== undefined,
     target,
     primary: `${target}-primary`,
     apex: spec.service?.name ?? target,
@@ -91,8 +99,15 @@ export function settingsOf(group: string, spec: CanarySpec, routes: { weights: b
     skipAnalysis,
     holdOutside: spec.outsideWindows === "hold",
     suspended: spec.suspend === true,
+    window: windowOf(spec),
     revertOnDeletion: spec.revertOnDeletion ?? !flagger,
     primaryReadyPercent: analysis?.primaryReadyThreshold ?? 100,
     canaryReadyPercent: analysis?.canaryReadyThreshold ?? 100,
   };
+}
+
+function windowOf({ rollbackWindow: window, analysis }: CanarySpec): Settings["window"] {
+  const durationMs = parseDuration(window?.duration ?? "");
+  if (window === undefined || durationMs === undefined) return undefined;
+  return { durationMs, keepPods: window.keepPods !== false, checks: window.checks !== false && (analysis?.metrics?.length ?? 0) > 0 };
 }

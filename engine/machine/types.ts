@@ -11,24 +11,39 @@ export type Readiness = { ready: true } | { ready: false; why: string; deadlineE
 export interface TargetSeen {
   uid: string;
   generation: number;
-  /** Canonical hash of the pod template: the revision's name. */
+  /** Canonical hash of the pod template and of the contents it reads: the revision's name. */
   hash: string;
   images: string[];
   /** spec.replicas */
   replicas: number;
   paused: boolean;
+  /** Pods that exist, whatever they run. */
+  pods: number;
   availableReplicas: number;
   /** Ready at the number of replicas that it was given; never for 0. */
   readiness: Readiness;
   /** Highest restart count of one pod of the revision under analysis; 0 while pods are not watched. */
   restarts: number;
+  /** Checksums of the ConfigMaps and Secrets that it reads, and one word for all of them; undefined where they are not tracked. */
+  configs: { digest: string; checksums: Readonly<Record<string, string>> } | undefined;
+  /** Its pod template is that of the run under way, as far as known: what differs, if anything, is what it reads. */
+  sameTemplate: boolean;
 }
 
 export interface PrimarySeen {
+  /** Why it is too small yet for the traffic that it is about to take; undefined when it is not. */
+  undersized: string | undefined;
   /** The revision it was rendered from; undefined when it does not say. */
   revision: string | undefined;
   images: string[];
   replicas: number;
+  availableReplicas: number;
+  readiness: Readiness;
+}
+
+/** Pods of the revision before the promoted one, where they are kept. */
+export interface PreviousSeen {
+  revision: string | undefined;
   availableReplicas: number;
   readiness: Readiness;
 }
@@ -51,6 +66,7 @@ export interface Observation {
   trouble: Problem | undefined;
   target: TargetSeen | undefined;
   primary: PrimarySeen | undefined;
+  previous: PreviousSeen | undefined;
   traffic: TrafficSeen;
   /** Why what is known of the cluster may be old; nothing is raised and nothing promoted on it. */
   stale: string | undefined;
@@ -74,7 +90,7 @@ export type HookType = "pre-rollout" | "post-rollout";
  * Something to be asked of the outside while no pass waits for it. Asking twice with one id is asking once. A `gate` is asked again every `everyMs` for
  * as long as it is not answered with a pass: of a gate that means open, of the rollback hook that it wants the run rolled back.
  */
-export type Ask = { id: string; kind: "check" } | { id: string; kind: "hooks"; type: HookType } | { id: string; kind: "gate"; type: Gate | "rollback"; everyMs: number };
+export type Ask = { id: string; kind: "check"; of?: "primary" } | { id: string; kind: "hooks"; type: HookType } | { id: string; kind: "gate"; type: Gate | "rollback"; everyMs: number };
 
 export interface Answer {
   verdict: Verdict;

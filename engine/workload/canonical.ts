@@ -11,7 +11,12 @@ const LENGTH = 10;
 const KEPT_WHEN_EMPTY = new Set(["labelSelector", "namespaceSelector", "emptyDir"]);
 
 export function templateHash(template: unknown): string {
-  const digest = createHash("sha256").update(canonicalJson(template)).digest("hex");
+  return hashText(canonicalJson(template));
+}
+
+/** Ten letters that may stand in any name. */
+export function hashText(text: string): string {
+  const digest = createHash("sha256").update(text).digest("hex");
   const base = BigInt(ALPHABET.length);
   let rest = BigInt(`0x${digest}`);
   let name = "";

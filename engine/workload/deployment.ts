@@ -6,7 +6,6 @@ import { templateHash } from "./canonical.ts";
 
 export interface WorkloadSeen {
   uid: string;
-  resourceVersion: string;
   generation: number;
   /** Canonical hash of the pod template. */
   hash: string;
@@ -14,8 +13,9 @@ export interface WorkloadSeen {
   /** spec.replicas, 1 where it is not set. */
   replicas: number;
   paused: boolean;
+  /** Pods that exist, whatever they run. */
+  pods: number;
   availableReplicas: number;
-  readyReplicas: number;
   readiness: Readiness;
 }
 
@@ -35,14 +35,13 @@ export function readDeployment(object: KubeObject, readyThresholdPercent: number
   const status = map(object.status);
   return {
     uid: object.metadata.uid ?? "",
-    resourceVersion: object.metadata.resourceVersion ?? "",
     generation: object.metadata.generation ?? 0,
     hash: templateHash(spec.template),
     images: imagesOf(spec.template),
     replicas: number(spec.replicas) ?? 1,
     paused: spec.paused === true,
+    pods: number(status.replicas) ?? 0,
     availableReplicas: number(status.availableReplicas) ?? 0,
-    readyReplicas: number(status.readyReplicas) ?? 0,
     readiness: readiness(object, readyThresholdPercent, wantedUp),
   };
 }

@@ -3,24 +3,30 @@
 import { defined, isMap, map, number, texts, type Json } from "../../crds/json.ts";
 import { HANDS_OFF, MARKS, ORIGIN, REVISION, TOOLKIT } from "../../crds/marks.ts";
 import type { KubeObject } from "../ports.ts";
-import { templateHash } from "./canonical.ts";
+import { configsDigest, renamedConfigs, type ConfigKey, type Configs } from "./configs.ts";
 import { selectorLabel, type SelectorLabel } from "./deployment.ts";
-import { revisionOf, type StoredRevision } from "./revisions.ts";
+import { PROMOTED_FIELDS, revisionOf, type StoredRevision } from "./revisions.ts";
 
 export interface PrimaryIntent {
   /** The live target: gives name, namespace, metadata. */
   target: KubeObject;
   label: SelectorLabel;
   revision: StoredRevision;
+  /** Names of the copies that the primary reads in place of what the target reads. */
+  copies: ReadonlyMap<ConfigKey, string>;
   /** Undefined keeps what is found. */
   replicas: number | undefined;
   found: KubeObject | undefined;
+  /** Which copy of the target: the one that serves, or the one that is kept of the revision before. */
+  role?: "primary" | "previous";
   /** Prefixes of the labels and annotations of the target that its copy gets; "*" is all. */
   includeLabelPrefixes: readonly string[];
 }
 
 /** Put on pod templates by Flagger at every promotion; says nothing. */
 const FLAGGER_ID = "flagger-id";
+/** On pod templates of primaries that read copies: other contents are to be read by new pods. */
+const CONFIGS = `${MARKS}configs`;
 
 /** Annotations that belong to one object and mislead on a copy of it. */
 const NEVER_COPIED = ["kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/", "argocd.argoproj.io/", MARKS];
@@ -29,8 +35,12 @@ export function primaryName(target: string): string {
   return `${target}-primary`;
 }
 
-export function primaryLabel(label: SelectorLabel): SelectorLabel {
-  return { key: label.key, value: `${label.value}-primary` };
+export function previousName(target: string): string {
+  return `${target}-previous`;
+}
+
+export function primaryLabel(label: SelectorLabel, role: "primary" | "previous" = "primary"): SelectorLabel {
+  return { key: label.key, value: `${label.value}-${role}` };
 }
 
 /** The target's label as its primary tells it, for when the target is gone. */
@@ -40,21 +50,18 @@ export function labelOfPrimary(primary: KubeObject | undefined): SelectorLabel |
 }
 
 export function renderPrimary(intent: PrimaryIntent): KubeObject {
-  const { target, revision, found } = intent;
-  const label = primaryLabel(intent.label);
+  const { target, revision, found, role = "primary" } = intent;
+  const label = primaryLabel(intent.label, role);
   const foundSpec = map(found?.spec);
   // A selector cannot be changed once it is there; the pods have to carry whatever it asks for.
   const selector = isMap(foundSpec.selector) ? foundSpec.selector : { matchLabels: { [label.key]: label.value } };
-  const wanted = withLabels(primaryTemplate(revision.template, intent.label), texts(selector.matchLabels));
+  const wanted = withLabels(primaryTemplate(revision, intent.label, label, intent.copies), texts(selector.matchLabels));
   const spec = defined({
     ...foundSpec,
-    replicas: intent.replicas ?? number(foundSpec.replicas) ?? 1,
+    replicas: target.kind === "Deployment" ? (intent.replicas ?? number(foundSpec.replicas) ?? 1) : undefined,
     selector,
     template: keepsTemplate(found, revision.hash, wanted) ? foundSpec.template : wanted,
-    strategy: revision.strategy,
-    minReadySeconds: revision.minReadySeconds,
-    progressDeadlineSeconds: revision.progressDeadlineSeconds,
-    revisionHistoryLimit: revision.revisionHistoryLimit,
+    ...Object.fromEntries(PROMOTED_FIELDS.map((field) => [field, revision.fields[field]])),
   });
   return {
     ...found,
@@ -62,7 +69,7 @@ export function renderPrimary(intent: PrimaryIntent): KubeObject {
     kind: found?.kind ?? target.kind,
     metadata: {
       ...found?.metadata,
-      name: primaryName(target.metadata.name),
+      name: role === "previous" ? previousName(target.metadata.name) : primaryName(target.metadata.name),
       namespace: target.metadata.namespace,
       labels: { ...found?.metadata.labels, ...copied(target.metadata.labels, intent.includeLabelPrefixes), [label.key]: label.value },
       annotations: {
@@ -76,22 +83,14 @@ export function renderPrimary(intent: PrimaryIntent): KubeObject {
 }
 
 /**
- * Undefined for what is to stay as it is. Touches no other field: the target belongs to its users and their GitOps tool.
- * A paused Deployment that is scaled up from zero grows its *old* pods, so a caller scales first and pauses when the new ones are there.
+ * The revision that an existing primary runs, in terms of the target: what `renderPrimary` rewrote is turned back, so that the hashes of both compare.
+ * @param originals names of what copies are of, by the copies' keys
+ * @param configs what the copies hold, by the keys of the originals
  */
-export function renderTarget(found: KubeObject, replicas: number | undefined, paused: boolean | undefined): KubeObject {
-  const spec: Json = { ...map(found.spec) };
-  if (replicas !== undefined) spec.replicas = replicas;
-  if (paused === true) spec.paused = true;
-  if (paused === false) delete spec.paused;
-  return { ...found, spec };
-}
-
-/** The revision that an existing primary runs, in terms of the target: what `renderPrimary` rewrote is turned back, so that the hashes of both compare. */
-export function revisionOfPrimary(primary: KubeObject, label: SelectorLabel): StoredRevision {
-  const live = revisionOf(primary);
-  const template = rewrite(live.template, primaryLabel(label), label, (key) => key !== FLAGGER_ID);
-  return { ...live, template, hash: templateHash(template) };
+export function revisionOfPrimary(primary: KubeObject, label: SelectorLabel, originals: ReadonlyMap<ConfigKey, string> = new Map(), configs: Configs = {}): StoredRevision {
+  const live = revisionOf(primary).template;
+  const template = rewrite(live, primaryLabel(label), label, originals, (key) => key !== FLAGGER_ID && key !== CONFIGS);
+  return revisionOf({ ...primary, spec: { ...map(primary.spec), template } }, configs);
 }
 
 /**
@@ -101,7 +100,7 @@ export function revisionOfPrimary(primary: KubeObject, label: SelectorLabel): St
 function keepsTemplate(found: KubeObject | undefined, hash: string, wanted: Json): boolean {
   if (found === undefined) return false;
   const rendered = found.metadata.annotations?.[REVISION];
-  return (rendered === hash || rendered === undefined) && covers(map(found.spec).template, wanted);
+  return (rendered === hash || rendered === undefined) && covers(map(found.spec).template, withoutConfigsMark(wanted));
 }
 
 /** Every value of `wanted` is in `found`, with lists of the same length. */
@@ -116,12 +115,21 @@ function covers(found: unknown, wanted: unknown): boolean {
   return Object.entries(wanted).every(([key, value]) => covers(found[key], value));
 }
 
-function primaryTemplate(template: Json, label: SelectorLabel): Json {
-  return rewrite(template, label, primaryLabel(label), () => true);
+function primaryTemplate({ template, configs }: StoredRevision, from: SelectorLabel, to: SelectorLabel, copies: ReadonlyMap<ConfigKey, string>): Json {
+  const rewritten = rewrite(template, from, to, copies, () => true);
+  if (Object.keys(configs).length === 0) return rewritten;
+  const metadata = map(rewritten.metadata);
+  return { ...rewritten, metadata: { ...metadata, annotations: { ...texts(metadata.annotations), [CONFIGS]: configsDigest(configs) } } };
 }
 
-/** Pod template with one label's value exchanged, in the labels and in the rules that keep the pods of one workload apart. */
-function rewrite(template: Json, from: SelectorLabel, to: SelectorLabel, keepsAnnotation: (key: string) => boolean): Json {
+/** A primary that another engine rendered from the same contents lacks the mark, and its pods need not be made anew for it. */
+function withoutConfigsMark(template: Json): Json {
+  const metadata = map(template.metadata);
+  return { ...template, metadata: { ...metadata, annotations: without(texts(metadata.annotations), (key) => key === CONFIGS) } };
+}
+
+/** Pod template with one label's value exchanged, in the labels and in the rules that keep the pods of one workload apart, and with other names of what it reads. */
+function rewrite(template: Json, from: SelectorLabel, to: SelectorLabel, names: ReadonlyMap<ConfigKey, string>, keepsAnnotation: (key: string) => boolean): Json {
   const metadata = map(template.metadata);
   const labels = without(texts(metadata.labels), (key) => key.includes(TOOLKIT));
   const annotations = without(texts(metadata.annotations), (key) => key.includes(TOOLKIT) || !keepsAnnotation(key));
@@ -132,7 +140,7 @@ function rewrite(template: Json, from: SelectorLabel, to: SelectorLabel, keepsAn
       labels: { ...labels, [to.key]: to.value },
       annotations: Object.keys(annotations).length === 0 ? undefined : annotations,
     }),
-    spec: rewritePodSpec(map(template.spec), from, to),
+    spec: renamedConfigs(rewritePodSpec(map(template.spec), from, to), (key) => names.get(key)),
   };
 }
 

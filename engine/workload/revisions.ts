@@ -1,50 +1,52 @@
 // What exactly was analysed? Stores what makes up a revision of a target in a ControllerRevision, whose data the API server keeps anyone from
 // changing, and reads it back. It never reads the live target when a stored revision is asked for.
-import { defined, isMap, list, map, number, text, type Json } from "../../crds/json.ts";
+import { defined, isMap, list, map, text, texts, type Json } from "../../crds/json.ts";
 import type { KubeObject } from "../ports.ts";
 import { templateHash } from "./canonical.ts";
+import { revisionHash, type Configs } from "./configs.ts";
+import { cleanTemplate, updateStrategyOf } from "./daemonset.ts";
 import { imagesOf } from "./deployment.ts";
 
 export interface StoredRevision {
+  /** Of the template and of what it reads. */
   hash: string;
   images: string[];
   /** The pod template, verbatim. */
   template: Json;
-  strategy: Json | undefined;
-  minReadySeconds: number | undefined;
-  progressDeadlineSeconds: number | undefined;
-  revisionHistoryLimit: number | undefined;
+  /** Checksums of the ConfigMaps and Secrets of which the primary has a copy. */
+  configs: Configs;
+  /** What else of the workload's spec is promoted together with the template. */
+  fields: Json;
 }
+
+/** Of Deployments and DaemonSets; each has some of them. */
+export const PROMOTED_FIELDS = ["strategy", "updateStrategy", "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit"] as const;
 
 export function revisionName(target: string, hash: string): string {
   return `${target}-${hash}`;
 }
 
-/** The revision that a live Deployment is at; also how an existing primary is read when it is adopted. */
-export function revisionOf(deployment: KubeObject): StoredRevision {
-  const spec = map(deployment.spec);
-  return {
-    hash: templateHash(spec.template),
-    images: imagesOf(spec.template),
-    template: map(spec.template),
-    strategy: isMap(spec.strategy) ? spec.strategy : undefined,
-    minReadySeconds: number(spec.minReadySeconds),
-    progressDeadlineSeconds: number(spec.progressDeadlineSeconds),
-    revisionHistoryLimit: number(spec.revisionHistoryLimit),
-  };
+/** The revision that a live workload is at; also how an existing primary is read when it is adopted. */
+export function revisionOf(workload: KubeObject, configs: Configs = {}): StoredRevision {
+  const spec: Json = { ...map(workload.spec), ...(workload.kind === "DaemonSet" ? { updateStrategy: updateStrategyOf(workload) } : {}) };
+  const template = cleanTemplate(map(spec.template));
+  return { hash: revisionHash(templateHash(template), configs), images: imagesOf(template), template, configs, fields: promoted(spec) };
+}
+
+function promoted(spec: Json): Json {
+  return defined(Object.fromEntries(PROMOTED_FIELDS.map((field) => [field, spec[field] ?? undefined])));
 }
 
 /**
  * Carries no label of the target's selector: the controllers of DaemonSets and StatefulSets adopt every orphaned ControllerRevision that their
  * selector finds, and would prune it.
  */
-export function renderRevision(namespace: string, target: string, revision: StoredRevision, revisionNumber: number): KubeObject {
-  const { hash, ...data } = revision;
+export function renderRevision(namespace: string, target: string, { hash, images, template, configs, fields }: StoredRevision, revisionNumber: number): KubeObject {
   return {
     apiVersion: "apps/v1",
     kind: "ControllerRevision",
     metadata: { name: revisionName(target, hash), namespace },
-    data: defined(data),
+    data: { images, template, ...fields, ...(Object.keys(configs).length === 0 ? {} : { configs }) },
     revision: revisionNumber,
   };
 }
@@ -58,9 +60,7 @@ export function readRevision(object: KubeObject, target: string): StoredRevision
     hash: object.metadata.name.slice(prefix.length),
     images: list(data.images).map(text).filter((image) => image !== undefined),
     template: data.template,
-    strategy: isMap(data.strategy) ? data.strategy : undefined,
-    minReadySeconds: number(data.minReadySeconds),
-    progressDeadlineSeconds: number(data.progressDeadlineSeconds),
-    revisionHistoryLimit: number(data.revisionHistoryLimit),
+    configs: texts(data.configs),
+    fields: promoted(data),
   };
 }

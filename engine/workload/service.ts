@@ -18,6 +18,8 @@ export interface ServiceIntent {
   owner: OwnerIdentity;
   /** The label by which the target selects its pods. */
   label: SelectorLabel;
+  /** Whose pods serve in the primary's place; the primary's own when absent. */
+  serving?: "primary" | "previous";
   /** Pod template of the target: its container ports and labels. */
   template: Json;
 }
@@ -33,7 +35,7 @@ export function renderService(intent: ServiceIntent, role: ServiceRole, found: K
   const origin = found === undefined ? "created" : (originOf(found, intent.owner.uid) ?? "adopted");
   const original = found !== undefined && origin === "adopted" ? (originalSpec(found) ?? originalOf(found, intent.label)) : undefined;
   const toTarget = role === "canary" || (role === "apex" && leadsTo === "target");
-  const label = toTarget ? intent.label : primaryLabel(intent.label);
+  const label = toTarget ? intent.label : primaryLabel(intent.label, intent.serving);
   const name = serviceName(intent.apex, role);
   const foundSpec = map(found?.spec);
   const configured = origin === "created" ? intent.service[role] : undefined;

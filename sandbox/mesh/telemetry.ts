@@ -42,14 +42,17 @@ export interface Telemetry {
 const istioBoundsMs = [0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000, 3_600_000];
 const appBoundsSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-export function telemetry(): Telemetry {
+/** Who counts: a mesh with sidecars has both source and destination, one with none but its gateway the source alone. */
+export type Reporter = "source" | "waypoint" | "destination";
+
+export function telemetry(reporters: readonly Reporter[] = ["source", "destination"]): Telemetry {
   const series = seriesRegistry();
   const listeners = new Set<(record: RequestRecord) => void>();
   let counts = noCounts();
   return {
     series,
     record(record) {
-      countIstio(series, record);
+      countIstio(series, record, reporters);
       countApp(series, record);
       if (!record.mirrored) addTo(counts, record);
       for (const tell of [...listeners]) tell(record);
@@ -79,11 +82,25 @@ function addTo(counts: RequestCounts, { status, upstream }: RequestRecord): void
   byStatus[status] = (byStatus[status] ?? 0) + 1;
 }
 
-/** The source always reports; the destination only what reached a pod. */
-function countIstio(series: SeriesRegistry, { durationMs, status, flags, target, upstream }: RequestRecord): void {
+/** The source reports all; the others only what reached a pod. */
+function countIstio(series: SeriesRegistry, record: RequestRecord, reporters: readonly Reporter[]): void {
+  const labels = istioLabels(record);
+  const { durationMs, upstream } = record;
+  for (const reporter of reporters) {
+    if (reporter !== "source" && upstream === undefined) continue;
+    // The destination's proxy lives and dies with its pod, and so do its series: one that outlived the pods would mix old answers into the quantiles of
+    // new ones, because extrapolation treats a bucket that has counted before unlike one that has not.
+    const scraped = reporter === "destination" && upstream !== undefined ? podLabels(upstream.namespace, upstream.pod) : {};
+    const reported = { reporter, ...labels, ...scraped };
+    series.count("istio_requests_total", reported);
+    series.observe("istio_request_duration_milliseconds", reported, istioBoundsMs, durationMs);
+  }
+}
+
+function istioLabels({ status, flags, target, upstream }: RequestRecord): Record<string, string> {
   const service = target?.service ?? "unknown";
   const namespace = target?.namespace ?? "unknown";
-  const labels = {
+  return {
     source_workload: "istio-ingressgateway",
     source_workload_namespace: "istio-system",
     destination_workload: upstream?.workload ?? "unknown",
@@ -97,14 +114,6 @@ function countIstio(series: SeriesRegistry, { durationMs, status, flags, target,
     response_code: String(status),
     response_flags: flags,
   };
-  const reporters = [{ reporter: "source", ...labels }];
-  // The destination's proxy lives and dies with its pod, and so do its series: one that outlived the pods would mix old answers into the quantiles of
-  // new ones, because extrapolation treats a bucket that has counted before unlike one that has not.
-  if (upstream !== undefined) reporters.push({ reporter: "destination", ...labels, ...podLabels(upstream.namespace, upstream.pod) });
-  for (const reported of reporters) {
-    series.count("istio_requests_total", reported);
-    series.observe("istio_request_duration_milliseconds", reported, istioBoundsMs, durationMs);
-  }
 }
 
 /** What an app with an HTTP histogram of its own would export, with the labels that a Prometheus in a cluster adds. */

@@ -1,10 +1,10 @@
 // What has the proxy heard so far? Follows the store as a mesh follows its control plane: each change arrives after the
 // propagation delay, in order. It must never show a change early, which is what makes careless ordering visible.
 import type { Clock, KubeObject, SandboxStore, StoreEvent } from "../api/types.ts";
-import { behaviourOf, imageParts } from "../workloads/behaviour.ts";
+import { behaviourOf, imageParts, type Behaviour } from "../workloads/behaviour.ts";
 import type { EndpointSlice } from "../workloads/endpointslices.ts";
 import { serviceNameLabel } from "../workloads/endpointslices.ts";
-import { controllerOf, endpointSlices, hashLabel, keyOf, pods, portAnnotation, services } from "../workloads/objects.ts";
+import { behaviourAnnotation, controllerOf, endpointSlices, hashLabel, keyOf, pods, portAnnotation, services } from "../workloads/objects.ts";
 import type { Pod, Service } from "../workloads/objects.ts";
 import type { MeshConfig, Upstream, VirtualService } from "./config.ts";
 
@@ -99,7 +99,7 @@ function upstreamOf(pod: Pod): Upstream | undefined {
     app: labels?.app ?? "unknown",
     versionLabel: labels?.version ?? "unknown",
     version: imageParts(pod.spec.containers[0]?.image ?? "").tag,
-    behaviour: behaviourOf(pod.spec),
+    behaviour: annotations?.[behaviourAnnotation] === undefined ? behaviourOf(pod.spec) : (JSON.parse(annotations[behaviourAnnotation]) as Behaviour),
   };
 }
 

@@ -3,13 +3,14 @@
 import { renderCRDs } from "../../crds/generate.ts";
 import { GROUPS } from "../../crds/canary.ts";
 import { runEngine } from "../../engine/run.ts";
+import { CONFIG_KINDS } from "../../crds/marks.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
 import type { Http, Log } from "../../engine/ports.ts";
 import { ApiServer } from "../api/server.ts";
 import { ApiStore } from "../api/store.ts";
 import type { KubeObject, Random } from "../api/types.ts";
 import { virtualClock, type VirtualClock } from "../clock.ts";
-import { simulateWorld, type SimulatedWorld } from "../world.ts";
+import { simulateWorld, type SimulatedWorld, type WorldPorts } from "../world.ts";
 import { Network } from "./transport.ts";
 
 const PROMETHEUS = "http://prometheus.istio-system:9090";
@@ -40,11 +41,12 @@ export class Scene {
   private readonly engines = new Map<string, { killed: AbortController; stop: AbortController; ended: Promise<void> }>();
   private requests = 0;
 
-  constructor(seed: number) {
+  /** @param reporters who counts requests in Istio's metrics; the gateway and the sidecars when absent */
+  constructor(seed: number, reporters?: WorldPorts["reporters"]) {
     this.random = mulberry(seed);
     this.store = new ApiStore({ clock: this.clock, random: this.random });
     for (const group of [GROUPS.own.group, GROUPS.flagger.group]) for (const crd of renderCRDs(group)) this.store.create("customresourcedefinitions.apiextensions.k8s.io", crd as unknown as KubeObject);
-    this.world = simulateWorld({ store: this.store, clock: this.clock, random: this.random, propagationDelayMs: 50, scrapeMs: 1000 });
+    this.world = simulateWorld({ store: this.store, clock: this.clock, random: this.random, propagationDelayMs: 50, scrapeMs: 1000, reporters });
     this.network = new Network(new ApiServer(this.store), this.clock, this.random);
     for (const name of ["istio-system", "test"]) if (this.store.get("namespaces", undefined, name) === undefined) this.store.create("namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name } });
     this.store.create("gateways.networking.istio.io", { apiVersion: "networking.istio.io/v1", kind: "Gateway", metadata: { name: "public-gateway", namespace: "istio-system" }, spec: {} });
@@ -79,6 +81,7 @@ export class Scene {
       metricsServer: PROMETHEUS,
       meshProvider: "istio",
       includeLabelPrefixes: [],
+      configKinds: CONFIG_KINDS,
       namespaces: [],
       gatewayNamespaces: [],
       lease: { namespace: "default", name: "kurator-rollout" },

@@ -52,7 +52,7 @@ export class Network {
     const answer = this.server.handle({
       method: request.method,
       url: urlOf(request),
-      headers: { accept: "application/json", ...(request.body === undefined ? {} : { "content-type": request.contentType ?? "application/json" }) },
+      headers: { accept: request.accept ?? "application/json", ...(request.body === undefined ? {} : { "content-type": request.contentType ?? "application/json" }) },
       body: request.body,
     });
     if (typeof answer.body !== "string") throw new Error("a request was answered with a stream");
@@ -62,12 +62,12 @@ export class Network {
     return { status: answer.status, headers: lower(answer.headers), body: answer.body };
   }
 
-  private async stream(request: Pick<TransportRequest, "path" | "query" | "signal">, alive: AbortSignal): Promise<TransportStream> {
+  private async stream(request: Pick<TransportRequest, "path" | "query" | "accept" | "signal">, alive: AbortSignal): Promise<TransportStream> {
     await living(alive, request.signal);
     if (this.draws(this.faults.refused)) return { status: 500, lines: none() };
     const ended = new AbortController();
     const over = AbortSignal.any([alive, ended.signal, ...(request.signal === undefined ? [] : [request.signal])]);
-    const answer = this.server.handle({ method: "GET", url: urlOf({ ...request }), headers: { accept: "application/json" }, signal: over });
+    const answer = this.server.handle({ method: "GET", url: urlOf({ ...request }), headers: { accept: request.accept ?? "application/json" }, signal: over });
     if (typeof answer.body === "string") return { status: answer.status, lines: none() };
     return { status: answer.status, lines: this.lines(answer.body, ended, over) };
   }

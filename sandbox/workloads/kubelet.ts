@@ -4,7 +4,7 @@
 import type { Clock } from "../api/types.ts";
 import { behaviourOf } from "./behaviour.ts";
 import type { Behaviour, PodIdentity } from "./behaviour.ts";
-import { getAs, isTerminating, keyOf, pods, portAnnotation, splitKey } from "./objects.ts";
+import { behaviourAnnotation, getAs, isTerminating, keyOf, pods, portAnnotation, splitKey } from "./objects.ts";
 import type { Pod, PodStore } from "./objects.ts";
 import { podStatus } from "./podstatus.ts";
 import type { ContainerLife } from "./podstatus.ts";
@@ -125,7 +125,7 @@ export class Kubelet {
 
   private report(tenant: Tenant, pod: Pod): void {
     const { store, clock } = this.ports;
-    const annotations = { ...pod.metadata.annotations, ...(tenant.port === undefined ? {} : { [portAnnotation]: String(tenant.port) }) };
+    const annotations = { ...pod.metadata.annotations, [behaviourAnnotation]: JSON.stringify(tenant.behaviour), ...(tenant.port === undefined ? {} : { [portAnnotation]: String(tenant.port) }) };
     const nodeName = pod.spec.nodeName ?? "sandbox";
     // The port before the readiness: whoever sees a ready pod can reach it.
     const reachable = store.update(pods, { ...pod, metadata: { ...pod.metadata, annotations }, spec: { ...pod.spec, nodeName } }) as Pod;

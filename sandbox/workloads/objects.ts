@@ -11,6 +11,8 @@ export const endpointSlices = "endpointslices.discovery.k8s.io";
 export const hashLabel = "pod-template-hash";
 export const revisionAnnotation = "deployment.kubernetes.io/revision";
 export const portAnnotation = "sandbox.kurator.dev/port";
+/** What its container was started with: what a ConfigMap says later concerns later containers. */
+export const behaviourAnnotation = "sandbox.kurator.dev/behaviour";
 
 export interface EnvVar {
   name: string;

@@ -114,8 +114,9 @@ test("confirm-traffic-increase holds the first weight; an approval lets it go on
   await weight(NS, 25);
   open.add("confirm-traffic-increase");
   await phase(NS, "Succeeded", 180);
-  const told = heard.filter(({ path }) => path === "event").map(({ body }) => body.metadata?.eventReason);
-  expect(told).toEqual(expect.arrayContaining(["WaitingForApproval", "Action", "Advanced", "Promoting", "Succeeded"]));
+  const told = (): (string | undefined)[] => heard.filter(({ path }) => path === "event").map(({ body }) => body.metadata?.eventReason);
+  // The status is written first; who listens hears of it a moment later.
+  await eventually("all events heard", 20, () => Promise.resolve(["WaitingForApproval", "Action", "Advanced", "Promoting", "Succeeded"].every((reason) => told().includes(reason)) ? true : undefined), told);
   expect(load.counted.losses).toEqual({});
 });
 

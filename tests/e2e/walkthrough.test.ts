@@ -1,6 +1,6 @@
 // The seed's walk-through, step by step, with the interval shortened; and what a bad and a slow version meet.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { bump, canary, deploy, hostOf, phase, release, replicasOf, statusOf, Timeline } from "./support/app.ts";
+import { bump, canary, deploy, eventsOf, hostOf, phase, release, replicasOf, statusOf, Timeline } from "./support/app.ts";
 import { apply, installCrds, kubectl, namespace } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
 import { Load, slowly } from "./support/load.ts";
@@ -44,7 +44,7 @@ describe("the seed's walk-through", () => {
     await bump(app, "6.0.1");
     const status = await phase(NS, "Succeeded", 180);
     const rungs = [0, 10, 20, 30, 40, 50].map((weight) => `Progressing ${weight}`);
-    expect(timeline.stop()).toEqual(["Initialized 0", ...rungs, "Promoting 0", "Finalising 0", "Succeeded 0"]);
+    expect(await timeline.until("Succeeded 0")).toEqual(["Initialized 0", ...rungs, "Promoting 0", "Finalising 0", "Succeeded 0"]);
     const keys = ["canaryWeight", "conditions", "failedChecks", "iterations", "lastAppliedSpec", "lastPromotedSpec", "lastTransitionTime", "phase", "trackedConfigs"];
     expect(Object.keys(status)).toEqual(expect.arrayContaining(keys));
     expect(status.conditions?.find((condition) => condition.type === "Promoted")).toMatchObject({
@@ -57,8 +57,7 @@ describe("the seed's walk-through", () => {
     const image = await kubectl("-n", NS, "get", "deployment", "backend-primary", "-o", "jsonpath={.spec.template.spec.containers[0].image}");
     expect(image).toMatch(/:6\.0\.1$/);
     expect(await replicasOf(NS, "backend")).toBe(0);
-    const events = await kubectl("-n", NS, "get", "events", "--field-selector", "involvedObject.kind=Canary", "-o", "jsonpath={.items[*].reason}");
-    expect(events.split(" ")).toEqual(expect.arrayContaining(["Initialized", "Progressing", "Advanced", "Promoting", "Finalising", "Succeeded"]));
+    await eventsOf(NS, ["Initialized", "Progressing", "Advanced", "Promoting", "Finalising", "Succeeded"]);
     await kubectl("-n", NS, "wait", "canaries.rollout.kurator.dev/backend", "--for=condition=Ready", "--timeout=5s");
   });
 
@@ -77,7 +76,7 @@ describe("a bad release", () => {
     expect(status.run).toMatchObject({ outcome: "RolledBack", reason: "ChecksFailed" });
     expect(status.run?.measurements?.find((measured) => measured.name === "request-success-rate")).toMatchObject({ verdict: "fail", min: 99 });
     expect(status.conditions?.find((condition) => condition.type === "Promoted")).toMatchObject({ status: "False", reason: "Failed" });
-    expect(timeline.stop().at(-1)).toBe("Failed 0");
+    await timeline.until("Failed 0");
     expect(status.failedChecks).toBe(2);
     const image = await kubectl("-n", NS, "get", "deployment", "backend-primary", "-o", "jsonpath={.spec.template.spec.containers[0].image}");
     expect(image).toMatch(/:6\.0\.1$/);

@@ -47,7 +47,14 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
   verbs: [patch]
 # The primary is created, updated and deleted; the target is scaled and paused.
 - apiGroups: [apps]
-  resources: [deployments]
+  resources: [deployments, daemonsets]
+  verbs: [get, list, watch, create, patch, delete]
+# Of the target's autoscaler the primary gets a copy; a ScaledObject is told to rest while the target does.
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [keda.sh]
+  resources: [scaledobjects]
   verbs: [get, list, watch, create, patch, delete]
 # Revisions under analysis and promoted ones are stored, so that what was analysed is what is promoted.
 - apiGroups: [apps]
@@ -73,11 +80,17 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes, grpcroutes]
   verbs: [get, list, watch, create, patch, delete]
-{{- if .Values.configTracking.secrets }}
-# Asked for by configTracking.secrets: credentials of MetricTemplates are in Secrets.
+{{- if .Values.configTracking.enabled }}
+# Asked for by configTracking.enabled: the primary reads copies of what the target reads, and old copies are removed.
+- apiGroups: [""]
+  resources: [configmaps{{ if .Values.configTracking.secrets }}, secrets{{ end }}]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
+{{- if .Values.readSecrets }}
+# Asked for by readSecrets: credentials of MetricTemplates, AlertProviders and webhooks are in Secrets.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, list, watch]
+  verbs: [get]
 {{- end }}
 {{- end -}}
 

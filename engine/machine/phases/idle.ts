@@ -4,10 +4,15 @@ import { gated, rollbackWanted } from "../gates.ts";
 import { confirmRoute, iso, judged, move, named, normal, routeTo, startRun, stay, warning } from "../moves.ts";
 import type { Move, Situation, TargetSeen, Wake } from "../types.ts";
 import { isNewRevision } from "../revisions.ts";
+import { returning, watched } from "./previous.ts";
 import { rollBack } from "./rollback.ts";
 
 export function idle(at: Situation): Move {
-  return hooks(at) ?? (blocked(at) ? blockedPromotion(at) : resting(at));
+  return hooks(at) ?? settled(at);
+}
+
+function settled(at: Situation): Move {
+  return returning(at) ?? (blocked(at) ? blockedPromotion(at) : resting(at));
 }
 
 /** A promotion whose primary never became ready: the analysed revision serves from the target. */
@@ -60,7 +65,7 @@ function resting(at: Situation): Move {
   const unconfirmed = confirmRoute(at, false);
   if (unconfirmed !== undefined) return unconfirmed;
   return at.status.target?.generation === target.generation && at.status.target.uid === target.uid
-    ? stay(at, "idle")
+    ? (watched(at) ?? stay(at, "idle"))
     : move(at, { target: judged(at, target) }, "target edited, same revision");
 }
 
@@ -71,7 +76,7 @@ function known(at: Situation) {
 }
 
 function gone(at: Situation): Move {
-  const message = `Deployment ${named(at, at.settings.target)} does not exist; ${at.settings.primary} goes on serving. Create it again or delete the Canary`;
+  const message = `${at.settings.kind} ${named(at, at.settings.target)} does not exist; ${at.settings.primary} goes on serving. Create it again or delete the Canary`;
   return { ...stay(at, message), problem: { reason: "TargetMissing", path: "spec.targetRef.name", message } };
 }
 
@@ -148,7 +153,7 @@ function hooks(at: Situation): Move | undefined {
   const answer = seen.answers.get(ask.id);
   // The verdict of a run does not wait for its post-rollout hooks, so resting goes on beside them.
   if (answer === undefined) {
-    const beside = blocked(at) ? blockedPromotion(at) : resting(at);
+    const beside = settled(at);
     return { ...beside, asks: [...beside.asks, ask] };
   }
   const notice =

@@ -2,10 +2,14 @@
 import { confirmRoute, IMAGES_MAX, iso, judged, move, named, normal, routeTo, stay } from "../moves.ts";
 import type { Move, Situation, TargetSeen } from "../types.ts";
 
+const STALE_LOOK_MS = 1_000;
+
 export function initializing(at: Situation): Move {
   const { status, seen, settings } = at;
   const target = seen.target;
   if (target === undefined) return missing(at);
+  // What is not known of the cluster may forbid to begin.
+  if (seen.stale !== undefined && status.route === undefined) return stay(at, seen.stale, { atMs: seen.nowMs + STALE_LOOK_MS });
   const chosen = choosePrimary(at, target);
   if (chosen !== undefined) return chosen;
 
@@ -41,7 +45,7 @@ function missing(at: Situation): Move {
   const problem = {
     reason: "TargetMissing" as const,
     path: "spec.targetRef.name",
-    message: `Deployment ${named(at, settings.target)} does not exist; create it or correct spec.targetRef.name`,
+    message: `${settings.kind} ${named(at, settings.target)} does not exist; create it or correct spec.targetRef.name`,
   };
   return { ...stay(at, problem.message), problem };
 }
@@ -75,7 +79,7 @@ function choosePrimary(at: Situation, target: TargetSeen): Move | undefined {
     at,
     { phase: "Initializing", primary: { revision: target.hash, images: target.images.slice(0, IMAGES_MAX) }, target: judged(at, target, { scale: "AsFound", paused: false }) },
     `creating ${at.settings.primary} from revision ${target.hash}`,
-    normal("Initializing", `New Deployment detected, creating ${named(at, at.settings.primary)} as of ${iso(seen.nowMs)}`),
+    normal("Initializing", `New ${at.settings.kind} detected, creating ${named(at, at.settings.primary)} as of ${iso(seen.nowMs)}`),
   );
 }
 

@@ -43,7 +43,8 @@ function followTarget(at: Situation, run: Run, target: TargetSeen): Move | undef
     const known = judged(at, target, { scale: "Up", paused: status.target?.paused ?? false });
     return move(at, { phase: "Succeeded", canaryWeight: 0, ...routeBack(status), ...ended, lastAppliedSpec: target.hash, target: known }, "run withdrawn", notice);
   }
-  return restart(at, target, `by revision ${target.hash}`, `New revision detected! Restarting analysis for ${named(at, settings.target)}`);
+  // New pods come by themselves with a new template alone.
+  return restart(at, target, `by revision ${target.hash}`, `New revision detected! Restarting analysis for ${named(at, settings.target)}`, target.sameTemplate);
 }
 
 /** An edit from one strategy to another must not show everybody what was meant for a few: the run begins again, from no traffic at all. */
@@ -53,10 +54,11 @@ function followStrategy(at: Situation, run: Run, target: TargetSeen): Move | und
   return restart(at, target, `by strategy ${strategy}`, `The strategy is ${strategy} now. Restarting analysis for ${named(at, at.settings.target)}`);
 }
 
-function restart(at: Situation, target: TargetSeen, why: string, message: string): Move {
+function restart(at: Situation, target: TargetSeen, why: string, message: string, fresh = false): Move {
   const { history } = endRun(at, "Superseded", why);
+  const started = startRun(at, target);
   // Still paused: the pods of the old revision stay as they are until the route that leads to them is gone and drained.
-  const changes = { phase: "Progressing" as const, ...startRun(at, target), history, ...routeBack(at.status), target: judged(at, target, { scale: "Up" }) };
+  const changes = { phase: "Progressing" as const, ...started, ...(fresh && started.run !== undefined ? { run: { ...started.run, fresh } } : {}), history, ...routeBack(at.status), target: judged(at, target, { scale: "Up" }) };
   return move(at, changes, `superseded ${why}: the run starts again`, normal("Restarting", message));
 }
 
@@ -65,8 +67,9 @@ function prepared(at: Situation, run: Run, target: TargetSeen): Move | undefined
   const { status, seen, settings } = at;
   const weight = canaryWeightOf(status);
   if (weight === 0) {
-    const unconfirmed = confirmRoute(at, status.target?.paused === true);
+    const unconfirmed = confirmRoute(at, status.target?.paused === true || run.fresh === true);
     if (unconfirmed !== undefined) return unconfirmed;
+    if (run.fresh === true) return renewed(at, run, target);
     if (status.target?.paused === true) return move(at, { target: judged(at, target, { paused: false, scale: "Up" }) }, "drained: the new revision may roll");
   }
   if (!target.readiness.ready) {
@@ -79,6 +82,17 @@ function prepared(at: Situation, run: Run, target: TargetSeen): Move | undefined
   const top = settings.rungs.at(-1) ?? 0;
   if (settings.strategy === "canary" && weight > top && !settings.skipAnalysis) return move(at, { canaryWeight: top, route: routeTo(top) }, `maximum weight lowered to ${top}`);
   return undefined;
+}
+
+/** Through zero, because no part of the template tells Kubernetes that these pods read what is not there any more. */
+function renewed(at: Situation, run: Run, target: TargetSeen): Move {
+  if (at.status.target?.scale !== "Zero") return move(at, { target: judged(at, target, { paused: false, scale: "Zero" }) }, "drained: pods of the contents before go");
+  if (target.replicas > 0 || target.pods > 0) return stay(at, "waiting for the pods of the contents before to go", deadlineOf(run));
+  return move(at, { run: { ...run, fresh: undefined }, target: judged(at, target, { paused: false, scale: "Up" }) }, "pods with the new contents come");
+}
+
+function deadlineOf({ deadlineAt }: Run): Wake {
+  return deadlineAt === undefined ? "on-change" : { atMs: instant(deadlineAt) };
 }
 
 function climb(at: Situation, run: Run, target: TargetSeen): Move {
@@ -177,13 +191,18 @@ export function advanceTo(at: Situation, run: Run, target: TargetSeen, to: Stage
   const { settings, seen } = at;
   const notice = normal("Advanced", advanceMessage(at, to));
   const reset = { attempt: 0, nextCheckAt: undefined, holdingSince: undefined, deadlineAt: undefined, passed: undefined, haltedBy: undefined };
-  const climbed: Run = { ...run, ...reset, step: run.step + 1, weightedAt: run.weightedAt ?? iso(seen.nowMs) };
+  const climbed: Run = { ...run, ...reset, step: run.step + 1, weightedAt: run.weightedAt ?? iso(seen.nowMs), ...floorOf(at, run) };
   // Paused together with its first users: an image bumped from here on must not reach them before its own run.
   const kept = judged(at, target, { paused: to.canaryWeight > 0, scale: "Up" });
   const route = { ...routeTo(to.canaryWeight), ...(to.matched ? { matched: true } : {}), ...(to.mirror ? { mirror: true } : {}) };
   // As in Flagger, the column speaks of weighted canaries alone; iterations have their own.
   const shown = { phase: "Progressing" as const, canaryWeight: settings.strategy === "canary" ? to.canaryWeight : 0, iterations: to.iterations };
   return move(at, { ...shown, route, run: climbed, target: kept }, notice.message, notice);
+}
+
+/** Users who leave the primary take its load with them, and its autoscaler would have it too small for the day on which they all come back. */
+function floorOf({ settings, seen }: Situation, run: Run): Pick<Run, "primaryFloor"> {
+  return settings.autoscaled && seen.primary !== undefined ? { primaryFloor: Math.max(run.primaryFloor ?? 0, seen.primary.replicas) } : {};
 }
 
 function advanceMessage(at: Situation, to: Stage): string {

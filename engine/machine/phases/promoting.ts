@@ -1,13 +1,15 @@
 // From the last passed check to the end: the primary takes over the analysed revision, traffic returns to it, and the target goes to rest.
 import type { Run } from "../../../crds/status.ts";
 import { canaryWeightOf, confirmRoute, endRun, instant, iso, judged, move, named, normal, routeTo, stay, warning } from "../moves.ts";
+import { openWindow } from "./previous.ts";
 import type { Move, Situation, TargetSeen } from "../types.ts";
 
 const STALE_LOOK_MS = 5_000;
 
 export function promote(at: Situation, run: Run, target: TargetSeen, why: string): Move {
   const { seen, settings } = at;
-  const promoting: Run = { ...run, nextCheckAt: undefined, holdingSince: undefined, deadlineAt: iso(seen.nowMs + settings.deadlineMs) };
+  const primaryFloor = settings.autoscaled ? Math.max(run.primaryFloor ?? 0, seen.primary?.replicas ?? 0, target.replicas) : undefined;
+  const promoting: Run = { ...run, ...(primaryFloor === undefined ? {} : { primaryFloor }), nextCheckAt: undefined, holdingSince: undefined, deadlineAt: iso(seen.nowMs + settings.deadlineMs) };
   return move(
     at,
     {
@@ -39,11 +41,11 @@ export function promoting(at: Situation): Move {
   if (seen.stale !== undefined) return stay(at, seen.stale, { atMs: seen.nowMs + STALE_LOOK_MS });
   // Taken off while the Canary was suspended.
   if (run.deadlineAt === undefined) return move(at, { run: { ...run, deadlineAt: iso(seen.nowMs + settings.deadlineMs) } }, "promotion goes on");
-  const ready = primary !== undefined && primary.revision === run.revision && primary.readiness.ready;
+  const ready = primary !== undefined && primary.revision === run.revision && primary.readiness.ready && primary.undersized === undefined;
   if (!ready) {
     const deadline = instant(run.deadlineAt);
     if (seen.nowMs >= deadline) return block(at);
-    return stay(at, primary === undefined || primary.readiness.ready ? `waiting for ${settings.primary} to be updated` : primary.readiness.why, { atMs: deadline });
+    return stay(at, primary === undefined || primary.readiness.ready ? (primary?.undersized ?? `waiting for ${settings.primary} to be updated`) : primary.readiness.why, { atMs: deadline });
   }
   return shiftBack(at, run, weight);
 }
@@ -67,7 +69,7 @@ function shiftBack(at: Situation, run: Run, weight: number): Move {
 function block(at: Situation): Move {
   const { seen, settings } = at;
   const healthy = (seen.target?.availableReplicas ?? 0) > 0 && seen.target?.readiness.ready === true;
-  const why = seen.primary === undefined ? "missing" : seen.primary.readiness.ready ? "not updated" : seen.primary.readiness.why;
+  const why = seen.primary === undefined ? "missing" : seen.primary.readiness.ready ? (seen.primary.undersized ?? "not updated") : seen.primary.readiness.why;
   const message = `Promotion of ${named(at, at.canary.metadata.name)} failed, primary not ready: ${why}`;
   if (!healthy) return { ...stay(at, message), problem: { reason: "PrimaryUnavailable", path: "spec.targetRef.name", message } };
   return move(
@@ -92,6 +94,7 @@ export function finalising(at: Situation): Move {
       canaryWeight: 0,
       iterations: 0,
       lastPromotedSpec: run.revision,
+      ...openWindow(at),
       ...(status.lastPromotedSpec === run.revision ? {} : { previousPromotedSpec: status.lastPromotedSpec }),
       lastAppliedSpec: run.revision,
       ...endRun(at, "Promoted", settings.skipAnalysis ? "AnalysisSkipped" : "AnalysisPassed"),

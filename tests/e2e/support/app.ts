@@ -151,6 +151,20 @@ export async function replicasOf(namespace: string, name: string): Promise<numbe
   return (found?.spec as { replicas?: number } | undefined)?.replicas;
 }
 
+/** Kubernetes events of the Canary; they are written after the status, so a test waits for them. */
+export async function eventsOf(namespace: string, wanted: readonly string[]): Promise<void> {
+  let seen: string[] = [];
+  await eventually(
+    `events of ${namespace}`,
+    20,
+    async () => {
+      seen = (await kubectl("-n", namespace, "get", "events", "--field-selector", "involvedObject.kind=Canary", "-o", "jsonpath={.items[*].reason}")).split(" ");
+      return wanted.every((reason) => seen.includes(reason)) ? true : undefined;
+    },
+    () => seen,
+  );
+}
+
 /** Follows the Canary as `kubectl get -w` does: one line for each change of phase or weight. */
 export class Timeline {
   readonly lines: string[] = [];
@@ -169,6 +183,12 @@ export class Timeline {
   stop(): string[] {
     this.abort.abort();
     return this.lines;
+  }
+
+  /** Waits until the watch has brought `last` too: a read of the Canary may be ahead of it. */
+  async until(last: string): Promise<string[]> {
+    await eventually(`the watch shows ${last}`, 20, () => Promise.resolve(this.lines.at(-1) === last ? true : undefined), () => this.lines);
+    return this.stop();
   }
 
   private async follow(lines: AsyncIterable<string>): Promise<void> {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { checksum, hookOutcome, hookRequest, retryDelayMs } from "../../../analysis/hooks.ts";
 import { combine, judge } from "../../../analysis/judge.ts";
-import { planMetrics } from "../../../analysis/plan.ts";
+import { planMetrics, reporterQuestions, type Plan } from "../../../analysis/plan.ts";
 import { renderQuery } from "../../../analysis/template.ts";
 import type { PlannedMetric, Policy, Reading } from "../../../analysis/types.ts";
 import type { CanaryMetric, CanarySpec } from "../../../crds/canary.ts";
@@ -36,6 +36,93 @@ describe("minRequests", () => {
     expect(judge(count, { kind: "value", value }, { onNoData: "hold", onProviderError: "hold" })).toMatchObject({ verdict });
   });
 });
+
+const BOUNDS = { "request-success-rate": { min: 99 }, "request-duration": { max: 500 } };
+const RATE = { name: "request-success-rate", thresholdRange: BOUNDS["request-success-rate"] };
+const DURATION = { name: "request-duration", thresholdRange: BOUNDS["request-duration"] };
+
+function planOf(analysis: object, more: Partial<Plan> = {}, service: object = {}): Plan {
+  const spec = { targetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "backend" }, service: { port: 80, ...service }, analysis } as CanarySpec;
+  return { group: "rollout.kurator.dev", name: "backend", namespace: "webapp", spec, metricsServer: "http://prometheus:9090", meshProvider: "istio", ...more };
+}
+
+/** Name, reporter that the plan names, and reporters in the query. */
+function reporters(plan: Plan): [string, string | undefined, string[]][] {
+  const result = planMetrics(plan);
+  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  return result.metrics.map(({ name, reporter, query }) => [name, reporter, [...new Set([...query.matchAll(/reporter=~?"([^"]*)"/g)].map(([, found]) => found ?? ""))]]);
+}
+
+describe("Istio's reporters", () => {
+  test("are asked for in the order in which they are believed: how many requests, good or bad, of target and primary in the longest window", () => {
+    const questions = reporterQuestions(planOf({ metrics: [{ ...RATE, interval: "30s" }, { ...DURATION, interval: "2m" }] }, { lookBackMs: 3000 }));
+    expect(questions.map(({ reporter }) => reporter)).toEqual(["destination", "waypoint", "source"]);
+    expect(questions[2]?.query).toBe('sum(increase(istio_requests_total{reporter="source",destination_workload_namespace="webapp",destination_workload=~"backend|backend-primary"}[2m]))');
+  });
+
+  test.each([
+    ["every metric names one", { metrics: [{ ...RATE, reporter: "source" }] }, {}],
+    ["there is no builtin metric", { metrics: [{ name: "own", query: "up", thresholdRange: { max: 1 } }] }, {}],
+    ["the app counts for itself", { metrics: [RATE] }, { meshProvider: "gatewayapi:v1" }],
+    ["the metrics cannot be planned", { metrics: [RATE] }, { metricsServer: "prometheus" }],
+    ["one was found", { metrics: [RATE] }, { reporter: "waypoint" as const }],
+  ])("are not asked for where %s", (_name, analysis, more) => {
+    expect(reporterQuestions(planOf(analysis, more))).toEqual([]);
+  });
+
+  test.each(["destination", "waypoint", "source"] as const)("%s, once found, is read by rate, duration and count, and by no query together with another", (reporter) => {
+    const plan = planOf({ minRequests: 10, metrics: [RATE, DURATION] }, { reporter });
+    expect(reporters(plan)).toEqual(["request-success-rate", "request-duration", "request-count"].map((name) => [name, reporter, [reporter]]));
+  });
+
+  test("one that a metric names goes before the one that was found, and the requests of the rate are counted where the rate is measured", () => {
+    const chosen = { ...RATE, reporter: "source" };
+    expect(reporters(planOf({ minRequests: 10, metrics: [DURATION, chosen] }, { reporter: "destination" }))).toEqual([
+      ["request-duration", "destination", ["destination"]],
+      ["request-success-rate", "source", ["source"]],
+      ["request-count", "source", ["source"]],
+    ]);
+    expect(reporters(planOf({ minRequests: 10, metrics: [RATE, { ...DURATION, reporter: "source" }] }, { reporter: "destination" })).at(-1)).toEqual(["request-count", "destination", ["destination"]]);
+  });
+
+  test("naming one reads Istio's metrics behind a gateway of the Gateway API too", () => {
+    expect(reporters(planOf({ minRequests: 10, metrics: [{ ...RATE, reporter: "source" }, DURATION] }, { meshProvider: "gatewayapi:v1" }))).toEqual([
+      ["request-success-rate", "source", ["source"]],
+      ["request-duration", undefined, []],
+      ["request-count", "source", ["source"]],
+    ]);
+  });
+
+  test("the measurement says which one it was, and so does the verdict", () => {
+    const [metric] = planMetricsOf(planOf({ metrics: [RATE] }, { reporter: "source" }));
+    if (metric === undefined) throw new Error("not planned");
+    expect(judge(metric, { kind: "value", value: 0 }, HOLD)).toMatchObject({ verdict: "fail", reporter: "source", message: "0 % is below the minimum 99 % (reporter source)" });
+    expect(judge(metric, { kind: "value", value: 100 }, HOLD)).toEqual({ name: "request-success-rate", min: 99, value: 100, reporter: "source", verdict: "pass" });
+    expect(judge(metric, noData, HOLD)).toMatchObject({ verdict: "inconclusive", message: "no data: no series (reporter source)" });
+  });
+});
+
+describe("the success rate of gRPC", () => {
+  const good = /,response_code!~"5\.\*",grpc_response_status!~"2\|4\|12\|13\|14\|15"\}/;
+  test.each<[string, object, Partial<Plan>, boolean]>([
+    ["by appProtocol", { appProtocol: "grpc" }, {}, true],
+    ["in capitals", { appProtocol: "GRPC" }, {}, true],
+    ["by the port's name", { portName: "grpc-api" }, {}, true],
+    ["web", { appProtocol: "grpc-web" }, {}, true],
+    ["not of HTTP", { appProtocol: "http", portName: "http" }, {}, false],
+    ["not of what only begins like it", { portName: "grpcish" }, {}, false],
+    ["not in flagger.app, whose thresholds know nothing of it", { appProtocol: "grpc" }, { group: "flagger.app" }, false],
+  ])("counts statuses of gRPC %s", (_name, service, more, counted) => {
+    const [metric, count] = planMetricsOf(planOf({ minRequests: 5, metrics: [RATE] }, more, service));
+    expect(good.test(metric?.query ?? "")).toBe(counted);
+    expect([metric?.query.split(" / ")[1], count?.query].join()).not.toContain("grpc_response_status");
+  });
+});
+
+function planMetricsOf(plan: Plan): PlannedMetric[] {
+  const result = planMetrics(plan);
+  return result.ok ? result.metrics : [];
+}
 
 describe("a MetricTemplate", () => {
   const template = { provider: { type: "prometheus", address: "http://thanos:9090", headers: { "X-Scope-OrgID": ["a", "b"] }, secretRef: { name: "thanos" }, insecureSkipVerify: true }, query: 'sum(up{app="{{ target }}",ns="{{ namespace }}",zone="{{ variables.zone }}"}[{{ interval }}])' };

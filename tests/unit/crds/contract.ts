@@ -39,7 +39,7 @@ export const STATUS_FIELDS: readonly string[] = [
   ...under("conditions[].", "type status reason message lastTransitionTime lastUpdateTime"),
 ];
 
-/** What this engine has beyond them. */
+/** What this engine has beyond them in both groups. */
 export const ADDED_FIELDS: readonly string[] = [
   "drainSeconds",
   "outsideWindows",
@@ -50,3 +50,6 @@ export const ADDED_FIELDS: readonly string[] = [
   ...under("analysis.", "onNoData onProviderError maxHold minRequests"),
   ...under("analysis.metrics[].", "onNoData onProviderError"),
 ];
+
+/** And in its own group alone. */
+export const OWN_FIELDS: readonly string[] = ["analysis.metrics[].reporter"];

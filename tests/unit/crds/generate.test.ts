@@ -7,7 +7,7 @@ import { KINDS, renderCRD, renderCRDs, renderYaml, type GroupName } from "../../
 import { list, map } from "../../../crds/json.ts";
 import { canaryStatusSchema, PHASES } from "../../../crds/status.ts";
 import { structuralSchema } from "../../../crds/structural.ts";
-import { ADDED_FIELDS, SPEC_FIELDS, STATUS_FIELDS } from "./contract.ts";
+import { ADDED_FIELDS, OWN_FIELDS, SPEC_FIELDS, STATUS_FIELDS } from "./contract.ts";
 import { FULL_STATUS } from "./fullstatus.ts";
 import { VALID } from "./rejections.ts";
 import { nodes, pruned, schemaOf, valuePaths, zodPaths } from "./shapes.ts";
@@ -54,6 +54,7 @@ describe.each(BOTH)("the Canary of %s", (group) => {
   test("knows every field of Flagger's contract, and our additions", () => {
     const known = pathsOf(group, "spec");
     expect([...SPEC_FIELDS, ...ADDED_FIELDS].filter((field) => !known.has(field))).toEqual([]);
+    expect(OWN_FIELDS.filter((field) => known.has(field))).toEqual(group === OWN ? OWN_FIELDS : []);
     const remembered = pathsOf(group, "status");
     expect(STATUS_FIELDS.filter((field) => !remembered.has(field))).toEqual([]);
   });
@@ -115,7 +116,7 @@ test("flagger.app keeps Flagger's looseness, and what it demands", () => {
     { required: ["interval", "threshold", "stepWeights"] },
   ]);
   const ruled = [...byPath].filter(([, schema]) => "x-kubernetes-validations" in schema).map(([path]) => path);
-  expect(ruled.filter((path) => path !== "service.mirror[].backendRef" && path !== "analysis.maxHold" && path !== "windows[].duration")).toEqual([]);
+  expect(ruled.filter((path) => path !== "service.mirror[].backendRef" && path !== "analysis.maxHold" && path !== "windows[].duration" && path !== "rollbackWindow.duration")).toEqual([]);
 });
 
 describe("what goes with it", () => {

@@ -143,6 +143,8 @@ const CHECKS: Rejection[] = [
   own("a metric with two queries", metric({ ...SUCCESS_RATE, query: "up", templateRef: { name: "x" } }), ["spec.analysis.metrics[0]", "remove query"]),
   own("a metric with two bounds", metric({ ...SUCCESS_RATE, threshold: 99 }), ["spec.analysis.metrics[0]", "remove threshold"]),
   own("a metric without a bound", metric({ name: "request-duration" }), ["spec.analysis.metrics[0]", "add thresholdRange"]),
+  own("a reporter that Istio does not know", metric({ ...SUCCESS_RATE, reporter: "gateway" }), ["spec.analysis.metrics[0].reporter"]),
+  own("a reporter of a query", metric({ name: "errors", query: "up", reporter: "source", thresholdRange: { max: 1 } }), ["spec.analysis.metrics[0]", "into the query"]),
   own("an empty range", metric({ ...SUCCESS_RATE, thresholdRange: {} }), ["spec.analysis.metrics[0].thresholdRange", "give min, max or both"]),
   own("a range that nothing fits", metric({ ...SUCCESS_RATE, thresholdRange: { min: 2, max: 1 } }), ["spec.analysis.metrics[0].thresholdRange", "swap the two"]),
   own("a bound in quotes", metric({ ...SUCCESS_RATE, thresholdRange: { min: "99" } }), ["spec.analysis.metrics[0].thresholdRange.min"]),
@@ -183,6 +185,7 @@ export const ACCEPTED: readonly Pick<Rejection, "name" | "group" | "change">[] =
   own("the first weight alone", { analysis: { maxWeight: 10 } }, []),
   own("a named port of the container, or its number", { service: { targetPort: 8080 } }, []),
   own("a policy of one metric", metric({ ...SUCCESS_RATE, onNoData: "pass", onProviderError: "fail" }), []),
+  own("a reporter of a builtin metric", metric({ ...SUCCESS_RATE, reporter: "source" }), []),
   own("an inline query", metric({ name: "errors", query: "sum(up)", threshold: 1 }), []),
   own(
     "traffic policy fields that only Istio knows",

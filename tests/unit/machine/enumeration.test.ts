@@ -77,7 +77,7 @@ const ready = { ready: true } as const;
 const notReady = { ready: false, why: "1 of 2 pods", deadlineExceeded: false } as const;
 
 function targets(left: Left): (TargetSeen | undefined)[] {
-  const base: TargetSeen = { uid: "t", generation: 9, hash: left.status.run?.revision ?? "v1", images: ["app"], replicas: 2, paused: false, availableReplicas: 2, readiness: ready, restarts: 0 };
+  const base: TargetSeen = { uid: "t", generation: 9, hash: left.status.run?.revision ?? "v1", images: ["app"], replicas: 2, paused: false, availableReplicas: 2, readiness: ready, restarts: 0, pods: 2, configs: undefined, sameTemplate: false };
   return [
     left.target,
     undefined,
@@ -94,7 +94,7 @@ function targets(left: Left): (TargetSeen | undefined)[] {
 }
 
 function primaries(left: Left): (PrimarySeen | undefined)[] {
-  const base: PrimarySeen = { revision: left.status.primary?.revision, images: [], replicas: 2, availableReplicas: 2, readiness: ready };
+  const base: PrimarySeen = { undersized: undefined, revision: left.status.primary?.revision, images: [], replicas: 2, availableReplicas: 2, readiness: ready };
   return [left.primary, undefined, base, { ...base, readiness: notReady }, { ...base, availableReplicas: 0, readiness: notReady }, { ...base, revision: "v0" }];
 }
 
@@ -125,7 +125,7 @@ describe("every status against every look of the world", () => {
                 // One of three, in a stride that meets every value of every list.
                 if (cases % 3 !== offset) continue;
                 const seen: Observation = {
-                  nowMs: left.nowMs + laterMs, problems: [], trouble: undefined, target, primary, traffic, stale: cases % 5 === 0 ? "old" : undefined, frozen: cases % 7 === 0 ? "incident" : undefined, window: undefined,
+                  nowMs: left.nowMs + laterMs, problems: [], trouble: undefined, target, primary, previous: undefined, traffic, stale: cases % 5 === 0 ? "old" : undefined, frozen: cases % 7 === 0 ? "incident" : undefined, window: undefined,
                   stored: new Set(["v1", "v2"]), answers: new Map(), sentUpTo: 0, deleting: false,
                 };
                 for (const rule of decide(left.status, manifest, seen, answer)) wrong.add(`${rule}: ${left.status.phase} ${left.status.route?.canaryWeight}`);

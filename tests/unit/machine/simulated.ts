@@ -34,7 +34,7 @@ export class SimulatedWorld {
   readonly trace: string[] = [];
   readonly notices: string[] = [];
   readonly whys: string[] = [];
-  target: TargetSeen | undefined = { uid: "t", generation: 1, hash: "v1", images: ["app:1"], replicas: 2, paused: false, availableReplicas: 2, readiness: { ready: true }, restarts: 0 };
+  target: TargetSeen | undefined = { uid: "t", generation: 1, hash: "v1", images: ["app:1"], replicas: 2, paused: false, availableReplicas: 2, readiness: { ready: true }, restarts: 0, pods: 2, configs: undefined, sameTemplate: false };
   primary: PrimarySeen | undefined;
   traffic: TrafficSeen["kind"] = "applied";
   answer: (ask: Ask, nth: number) => Answer | undefined = () => pass;
@@ -100,6 +100,7 @@ export class SimulatedWorld {
       trouble: undefined,
       target: this.target,
       primary: this.primary,
+      previous: undefined,
       traffic,
       stale: this.stale,
       frozen: this.frozen,
@@ -149,7 +150,7 @@ export class SimulatedWorld {
     const { primary, target, run } = this.status;
     for (const hash of [primary?.revision, run?.revision]) if (hash !== undefined && hash === this.target?.hash) this.stored.add(hash);
     if (primary !== undefined && this.primary?.revision !== primary.revision && this.stored.has(primary.revision)) {
-      this.primary = { revision: primary.revision, images: primary.images, replicas: 2, availableReplicas: this.primary?.availableReplicas ?? 0, readiness: { ready: false, why: "rolling", deadlineExceeded: false } };
+      this.primary = { undersized: undefined, revision: primary.revision, images: primary.images, replicas: 2, availableReplicas: this.primary?.availableReplicas ?? 0, readiness: { ready: false, why: "rolling", deadlineExceeded: false } };
     }
     if (this.primary !== undefined && this.primaryStarts) this.primary = { ...this.primary, availableReplicas: 2, readiness: { ready: true } };
     if (this.target === undefined || target === undefined) return;

@@ -3,7 +3,7 @@ import { describe, expect, test } from "@jest/globals";
 import { map } from "../../../crds/json.ts";
 import { REVISION } from "../../../crds/marks.ts";
 import type { KubeObject } from "../../../engine/ports.ts";
-import { renderPrimary, renderTarget, revisionOfPrimary, type PrimaryIntent } from "../../../engine/workload/primary.ts";
+import { renderPrimary, revisionOfPrimary, type PrimaryIntent } from "../../../engine/workload/primary.ts";
 import { readRevision, renderRevision, revisionOf } from "../../../engine/workload/revisions.ts";
 import { deployment, specOf, template } from "./objects.ts";
 
@@ -11,7 +11,7 @@ const label = { key: "app", value: "podinfo" };
 
 function intent(over: Partial<PrimaryIntent> = {}): PrimaryIntent {
   const target = deployment();
-  return { target, label, revision: revisionOf(target), replicas: undefined, found: undefined, includeLabelPrefixes: [], ...over };
+  return { target, label, revision: revisionOf(target), copies: new Map(), replicas: undefined, found: undefined, includeLabelPrefixes: [], ...over };
 }
 
 function podSpecOf(object: KubeObject): Record<string, unknown> {
@@ -149,22 +149,6 @@ describe("renderPrimary", () => {
     const before = structuredClone(given);
     renderPrimary(given);
     expect(given).toEqual(before);
-  });
-});
-
-describe("renderTarget", () => {
-  test.each([
-    [3, true, { replicas: 3, paused: true }],
-    [undefined, true, { replicas: 2, paused: true }],
-    [0, undefined, { replicas: 0 }],
-    [undefined, undefined, { replicas: 2 }],
-  ])("replicas %p, paused %p", (replicas, paused, expected) => {
-    const found = deployment();
-    expect(renderTarget(found, replicas, paused)).toEqual({ ...found, spec: { ...specOf(found), ...expected } });
-  });
-
-  test("resuming leaves no field behind, as the API server would not", () => {
-    expect(renderTarget(deployment({ paused: true }), undefined, false)).toEqual(deployment());
   });
 });
 

@@ -1,5 +1,6 @@
 // The program: the only reader of arguments and environment. Each subcommand is put together here and runs elsewhere.
 import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { GROUPS } from "../crds/canary.ts";
 import { CONFIG_KINDS, type ConfigKind } from "../crds/marks.ts";
@@ -8,11 +9,13 @@ import { demo, type DemoRequest } from "../cli/demo-command.ts";
 import { sandbox } from "../cli/sandbox-command.ts";
 import { parseTarget, parseTimeout, wait } from "../cli/wait.ts";
 import { EXIT } from "../cli/verdict.ts";
+import { runLoadTester } from "../loadtester/run.ts";
 import { ROUTERS } from "../routing/registry.ts";
 import { realClock, realRandom } from "./adapters/clock.ts";
 import { createKubeApi } from "./adapters/kube.ts";
 import { createLog, LEVELS, type Level } from "./adapters/logger.ts";
 import { loadTransport } from "./adapters/transport.ts";
+import type { Log } from "./ports.ts";
 import { runEngine } from "./run.ts";
 
 declare const KURATOR_ROLLOUT_VERSION: string | undefined;
@@ -63,6 +66,24 @@ function url(text: string): string {
   return text;
 }
 
+function regexp(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch {
+    throw new InvalidArgumentError("use a regular expression such as ^team-");
+  }
+}
+
+interface LoadTesterFlags {
+  port: number;
+  logLevel: Level;
+  timeout: number;
+  namespaceRegexp: RegExp;
+  tokenFile?: string;
+  stateDir?: string;
+  concurrency: number;
+}
+
 interface ControllerFlags {
   kubeconfig?: string;
   apiGroups: GroupName[];
@@ -101,11 +122,7 @@ program
   .action(async (flags: ControllerFlags) => {
     const log = createLog(flags.logLevel);
     const signal = interrupted();
-    process.on("unhandledRejection", (reason) => {
-      // State can no longer be trusted; whoever runs the engine starts it again, and the status is its memory.
-      log.error({ error: reason instanceof Error ? reason.stack : String(reason) }, "an error was dropped");
-      process.exit(EXIT.error);
-    });
+    endOnDropped(log);
     const transport = await loadTransport({ kubeconfig: flags.kubeconfig, userAgent: `kurator-rollout/${VERSION}` });
     const versions = new Map<string, string>(Object.values(GROUPS).map(({ group, version }) => [group, version]));
     await runEngine({
@@ -155,6 +172,36 @@ program
   });
 
 program
+  .command("loadtester")
+  .description("answer webhooks of Canaries: load, tests and gates")
+  .addOption(option("--port <number>", "port of webhooks, gates, /metrics and /healthz; 0 takes a free one").argParser(whole(0, 65535)).default(8080))
+  .addOption(option("--log-level <level>", "least level that is logged").choices(LEVELS).default("info"))
+  .addOption(option("--timeout <duration>", "longest time that a task may take").argParser(duration).default(3_600_000, "1h"))
+  .addOption(option("--namespace-regexp <regexp>", "only Canaries in namespaces that match may ask").argParser(regexp).default(/(?:)/, "all"))
+  .addOption(option("--token-file <file>", "bearer tokens, one a line, one of which callers must have (default: everybody may ask)"))
+  .addOption(option("--state-dir <folder>", "where open gates are kept over a restart (default: in memory)"))
+  .addOption(option("--concurrency <number>", "tasks that run at one time").argParser(whole(1, 1000)).default(32))
+  .action(async (flags: LoadTesterFlags) => {
+    const log = createLog(flags.logLevel);
+    endOnDropped(log);
+    await runLoadTester({
+      port: flags.port,
+      timeoutMs: flags.timeout,
+      namespaces: flags.namespaceRegexp,
+      tokenFile: flags.tokenFile,
+      stateDirectory: flags.stateDir,
+      concurrency: flags.concurrency,
+      directory: tmpdir(),
+      environment: process.env,
+      version: VERSION,
+      processMetrics: true,
+      clock: realClock,
+      log,
+      signal: interrupted(),
+    });
+  });
+
+program
   .command("sandbox")
   .description("start the in-process Kubernetes API with workloads, mesh and Prometheus, without an engine")
   .addOption(option("--port <number>", "port of the Kubernetes API; 0 takes a free one").argParser(whole(0, 65535)).default(0))
@@ -178,6 +225,14 @@ program
     const output = { write: (text: string) => void process.stdout.write(text), terminal, colours: terminal && process.env.NO_COLOR === undefined };
     process.exitCode = await demo({ ...flags, version: VERSION }, output, interrupted());
   });
+
+/** State can no longer be trusted then; whoever runs the program starts it again, and what it must remember is written down. */
+function endOnDropped(log: Log): void {
+  process.on("unhandledRejection", (reason) => {
+    log.error({ error: reason instanceof Error ? reason.stack : String(reason) }, "an error was dropped");
+    process.exit(EXIT.error);
+  });
+}
 
 function interrupted(): AbortSignal {
   const stop = new AbortController();

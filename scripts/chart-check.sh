@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lints the chart and renders it with each set of values that changes its shape. Needs helm on the PATH.
+# Lints the charts and renders them with each set of values that changes their shape. Needs helm on the PATH.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 chart=charts/kurator-rollout
@@ -27,4 +27,24 @@ has 'kind: Deployment' "$(render --set replicaCount=1,podDisruptionBudget.enable
 for wrong in replicaCount=-1 metricsServer=prometheus meshProvider=linkerd 'watchNamespaces={A_B}' nonsense=1; do
   if render --set "$wrong" >/dev/null 2>&1; then echo "the values schema lets $wrong through"; exit 1; fi
 done
-echo "chart: ok"
+tester=charts/loadtester
+render() { helm template tests "$tester" -n testing --kube-version 1.27.3 "$@"; }
+helm lint --strict "$tester"
+plain=$(render)
+has 'kind: Deployment' "$plain"; has 'targetPort: http' "$plain"; has '  name: tests-loadtester$' "$plain"; has 'readOnlyRootFilesystem: true' "$plain"; has 'automountServiceAccountToken: false' "$plain"; has '--state-dir=' "$plain"
+lacks 'kind: Secret' "$plain"; lacks '--token-file' "$plain"; lacks 'kind: PersistentVolumeClaim' "$plain"; lacks 'kind: NetworkPolicy' "$plain"; lacks '--namespace-regexp' "$plain"
+guarded=$(render --set token.create=true)
+has 'kind: Secret' "$guarded"; has '--token-file=/etc/loadtester/token' "$guarded"; has 'secretName: tests-loadtester-token' "$guarded"
+given=$(render --set token.create=true,token.existingSecret=mine,token.key=bearer)
+lacks 'kind: Secret' "$given"; has 'secretName: mine' "$given"; has 'key: bearer' "$given"
+lasting=$(render --set persistence.enabled=true)
+has 'kind: PersistentVolumeClaim' "$lasting"; has 'claimName: tests-loadtester' "$lasting"
+claimed=$(render --set persistence.enabled=true,persistence.existingClaim=gates)
+lacks 'kind: PersistentVolumeClaim' "$claimed"; has 'claimName: gates' "$claimed"
+closed=$(render --set networkPolicy.enabled=true,'networkPolicy.from[0].namespaceSelector.matchLabels.kubernetes\.io/metadata\.name=kurator-system')
+has 'kind: NetworkPolicy' "$closed"; has 'kubernetes.io/metadata.name: kurator-system' "$closed"
+has '"--namespace-regexp=^(a|b)\$"' "$(render --set-string 'namespaceRegexp=^(a|b)$')"
+for wrong in concurrency=0 timeout=soon persistence.size=big networkPolicy.from=all nonsense=1; do
+  if render --set "$wrong" >/dev/null 2>&1; then echo "the load tester's values schema lets $wrong through"; exit 1; fi
+done
+echo "charts: ok"

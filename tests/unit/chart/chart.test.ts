@@ -6,24 +6,25 @@ import { renderYaml } from "../../../crds/generate.ts";
 
 const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
 const chart = "charts/kurator-rollout";
+const CHARTS = [chart, "charts/loadtester"];
 
 test.each(["rollout.kurator.dev", "flagger.app"] as const)("the CRDs of %s are as the schemas have them (else: node scripts/chart-crds.mjs)", (group) => {
   expect(read(`${chart}/files/crds-${group}.yaml`)).toBe(renderYaml([group], { keep: true }));
 });
 
-test("chart and package have one version", () => {
+test.each(CHARTS)("%s and the package have one version", (chart) => {
   const { version } = JSON.parse(read("package.json")) as { version: string };
   expect(parse(read(`${chart}/Chart.yaml`))).toMatchObject({ version, appVersion: version });
 });
 
-test("every value has a schema and every schema a value", () => {
+test.each(CHARTS)("%s: every value has a schema and every schema a value", (chart) => {
   const values = Object.keys(parse(read(`${chart}/values.yaml`)) as object).sort();
   const { properties } = JSON.parse(read(`${chart}/values.schema.json`)) as { properties: object };
   expect(Object.keys(properties).filter((key) => key !== "global").sort()).toEqual(values);
 });
 
-test("every flag that the chart gives is one that the program has", () => {
-  const given = [...read(`${chart}/templates/deployment.yaml`).matchAll(/- (--[a-z-]+)=/g)].map(([, flag]) => flag);
+test.each(CHARTS)("%s: every flag that it gives is one that the program has", (chart) => {
+  const given = [...read(`${chart}/templates/deployment.yaml`).matchAll(/(--[a-z-]+)=/g)].map(([, flag]) => flag);
   const program = read("engine/main.ts");
   expect(given.length).toBeGreaterThan(5);
   for (const flag of given) expect(program).toContain(`"${flag} `);

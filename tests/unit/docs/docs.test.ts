@@ -6,6 +6,8 @@ import { parse, parseAllDocuments } from "yaml";
 import { EXIT } from "../../../cli/verdict.ts";
 import { parseCanary } from "../../../crds/canary.ts";
 import { STALLED_REASONS } from "../../../crds/problem.ts";
+import { SWITCHES, TYPES } from "../../../loadtester/perform.ts";
+import { LOAD_FIELDS } from "../../../loadtester/plan.ts";
 
 const root = new URL("../../../", import.meta.url).pathname;
 const PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".md")).map((file) => `docs/${file}`)];
@@ -49,7 +51,7 @@ describe.each(PAGES)("%s", (file) => {
 
   test("has only flags that the program knows", () => {
     const known = page("engine/main.ts");
-    const commands = [...page(file).matchAll(/kurator-rollout (?:controller|wait|crds|demo|sandbox)[^\n`]*|npm run demo --[^\n`]*/g)].map(([command]) => command);
+    const commands = [...page(file).matchAll(/kurator-rollout (?:controller|wait|crds|demo|sandbox|loadtester)[^\n`]*|npm run demo --[^\n`]*/g)].map(([command]) => command);
     const flags = commands.flatMap((command) => [...command.matchAll(/--([a-z][a-z-]+)/g)].map(([, flag = ""]) => flag)).filter((flag) => !["server-side", "help"].includes(flag));
     expect(flags.filter((flag) => !known.includes(`--${flag}`))).toEqual([]);
   });
@@ -60,12 +62,28 @@ describe.each(PAGES)("%s", (file) => {
   });
 });
 
-test("every chart value that the installation names exists", () => {
-  const values = parse(page("charts/kurator-rollout/values.yaml")) as Record<string, unknown>;
-  const rows = [...page("docs/install.md").matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = ""]) => [...cell.matchAll(/`([\w.]+)`/g)].map(([, name = ""]) => name));
+/** What stands in the first column of the tables. */
+function firstCells(text: string): string[] {
+  return [...text.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = ""]) => [...cell.matchAll(/`([\w.]+)`/g)].map(([, name = ""]) => name));
+}
+
+function section(file: string, heading: string): string {
+  return page(file).split(`## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
+}
+
+test.each([["kurator-rollout", page("docs/install.md")], ["loadtester", section("docs/loadtester.md", "Install")]])("every value of charts/%s that its installation names exists", (chart, text) => {
+  const values = parse(page(`charts/${chart}/values.yaml`)) as Record<string, unknown>;
+  const rows = firstCells(text);
   const found = (path: string): boolean => path.split(".").reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], values) !== undefined;
   expect(rows.length).toBeGreaterThan(15);
   expect(rows.filter((path) => !found(path))).toEqual([]);
+});
+
+test("the load tester's page has every type, switch and field, and no other", () => {
+  const used = firstCells(section("docs/loadtester.md", "Use in a Canary"));
+  // cmd is a type and a key.
+  expect([...used].sort()).toEqual([...TYPES, "cmd", ...SWITCHES].sort());
+  expect(firstCells(section("docs/loadtester.md", "Load")).sort()).toEqual([...LOAD_FIELDS].sort());
 });
 
 test("files that the differences name as proof exist", () => {

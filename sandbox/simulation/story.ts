@@ -56,8 +56,10 @@ export function canaryOf(spec: object = {}): KubeObject {
 }
 
 /** The app and the route that its user made, before any Canary. */
-export async function furnish(scene: Scene, tag: string): Promise<void> {
-  scene.store.create("deployments.apps", deploymentOf(tag));
+export async function furnish(scene: Scene, tag: string, envFrom: object[] = []): Promise<void> {
+  const deployment = deploymentOf(tag);
+  for (const container of (deployment.spec as { template: { spec: { containers: object[] } } }).template.spec.containers) Object.assign(container, { envFrom });
+  scene.store.create("deployments.apps", deployment);
   scene.store.create("services", { apiVersion: "v1", kind: "Service", metadata: { name: "app", namespace: "test" }, spec: { selector: { app: "app" }, ports: [{ name: "http", port: 8080 }] } });
   scene.store.create("virtualservices.networking.istio.io", {
     apiVersion: "networking.istio.io/v1",
@@ -75,8 +77,8 @@ export function setImage(scene: Scene, tag: string): void {
   });
 }
 
-function change(scene: Scene, resource: string, edit: (object: KubeObject) => void): void {
-  const found = scene.store.get(resource, "test", "app");
+function change(scene: Scene, resource: string, edit: (object: KubeObject) => void, name = "app"): void {
+  const found = scene.store.get(resource, "test", name);
   if (found === undefined) return;
   const copy = structuredClone(found);
   edit(copy);
@@ -89,7 +91,8 @@ export async function story(seed: number): Promise<Told> {
   const draw = (count: number): number => Math.floor(scene.random() * count);
   const act = (what: string): void => void acts.push(`${Math.round((scene.nowMs - startMs) / 1000)}s ${what}`);
   const startMs = scene.nowMs;
-  await furnish(scene, "1.0.0");
+  scene.store.create("configmaps", { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "settings", namespace: "test" }, data: { ROUND: "0" } });
+  await furnish(scene, "1.0.0", [{ configMapRef: { name: "settings" } }]);
   scene.start("one");
   scene.start("two");
   scene.store.create("canaries.rollout.kurator.dev", canaryOf());
@@ -109,7 +112,7 @@ export async function story(seed: number): Promise<Told> {
     act(`image ${last}`);
     for (let step = 0; step < 3 + draw(4); step += 1) {
       await scene.advance(1_000 + draw(15_000));
-      switch (draw(6)) {
+      switch (draw(7)) {
         case 0:
           change(scene, "deployments.apps", (object) => Object.assign(object.spec as object, { replicas: 2 }));
           act("replicas re-applied");
@@ -133,6 +136,10 @@ export async function story(seed: number): Promise<Told> {
           scene.prometheus = "up";
           act("Prometheus was away");
           break;
+        case 4:
+          change(scene, "configmaps", (object) => Object.assign(object, { data: { ROUND: `${round}.${step}` } }), "settings");
+          act(`settings ${round}.${step}`);
+          break;
         default:
           break;
       }
@@ -147,20 +154,24 @@ export async function story(seed: number): Promise<Told> {
 /** Faults off: what must be true in the end, whatever happened before. */
 async function rest(scene: Scene, last: string): Promise<string[]> {
   scene.network.faults = { ...QUIET };
+  const good = !last.includes("-");
+  const read = (name: string): string => JSON.stringify(scene.store.get("configmaps", "test", name)?.data);
+  // Settings that changed while a good revision was promoted are a run of their own.
+  const readsAll = (): boolean => !good || read("settings-primary") === read("settings");
   const settled = (): boolean => {
     const { phase, target, run } = scene.status();
     const live = (scene.store.get("deployments.apps", "test", "app")?.spec as { replicas?: number }).replicas;
-    return (phase === "Succeeded" || phase === "Failed") && target?.scale === "Zero" && live === 0 && run?.images[0] === `sandbox/app:${last}`;
+    return (phase === "Succeeded" || phase === "Failed") && target?.scale === "Zero" && live === 0 && run?.images[0] === `sandbox/app:${last}` && readsAll();
   };
   const wrong: string[] = [];
   if (!(await scene.until(settled, 900))) wrong.push(`no rest: ${JSON.stringify(scene.status())}`);
   const status = scene.status();
-  const good = !last.includes("-");
   if (good && status.phase !== "Succeeded") wrong.push(`the good ${last} ended ${status.phase} (${status.run?.reason})`);
   if (!good && status.phase !== "Failed") wrong.push(`the bad ${last} ended ${status.phase}`);
   const primary = scene.store.get("deployments.apps", "test", "app-primary")?.spec as { template: { spec: { containers: { image: string }[] } } } | undefined;
   const serving = primary?.template.spec.containers[0]?.image ?? "nothing";
   if (serving.includes("-")) wrong.push(`the primary runs ${serving}`);
+  if (!readsAll()) wrong.push(`the primary reads ${read("settings-primary")} instead of ${read("settings")}`);
   if (good && !serving.endsWith(`:${last}`)) wrong.push(`the primary runs ${serving} instead of ${last}`);
   for (const { atMs, status: code, version } of scene.lost.slice(0, 5)) wrong.push(`a request was lost at ${new Date(atMs).toISOString()}: ${code} of ${version ?? "nobody"}`);
   // A fixed point: nothing more is written, once a watch that was cut has come back and told of the last write.

@@ -157,9 +157,9 @@ test("rollback after the promotion returns the primary to the revision before, a
   await act("rollback run=THIS by=ann reason=orders fail");
   const status = await phase(NS, "Failed");
   expect(status).toMatchObject({ lastPromotedSpec: previousPromotedSpec, run: { id: run?.id, outcome: "Undone" } });
+  const image = (): Promise<string> => kubectl("-n", NS, "get", "deployment", "backend-primary", "-o", "jsonpath={.spec.template.spec.containers[0].image}");
+  await eventually("the primary is given the revision before", 20, async () => ((await image()).endsWith(":6.0.3") ? true : undefined), image);
   await kubectl("-n", NS, "rollout", "status", "deployment/backend-primary", "--timeout=60s");
-  const primary = JSON.parse(await kubectl("-n", NS, "get", "deployment", "backend-primary", "-o", "json")) as { spec: { template: { spec: { containers: { image: string }[] } } } };
-  expect(primary.spec.template.spec.containers[0]?.image).toMatch(/:6\.0\.3$/);
   expect(load.counted.losses).toEqual({});
 });
 
@@ -171,5 +171,17 @@ test("a freeze holds every rollout, and its end lets them go on", async () => {
   expect(load.firstSeen(released)).toBeUndefined();
   await kubectl("-n", NS, "delete", "configmap", `${LEASE}-freeze`);
   await phase(NS, "Succeeded", 120);
+  expect(load.counted.losses).toEqual({});
+});
+
+test("skipAnalysis promotes a ready revision at once, and nobody meets it before the primary runs it", async () => {
+  await replace(canary(app, { skipAnalysis: true }, { interval: "3s" }));
+  await bump(app, "6.0.0");
+  await eventually("promoted", 90, async () => {
+    const { phase: now, run } = await statusOf(NS);
+    return now === "Succeeded" && run?.images[0]?.endsWith(":6.0.0") === true ? true : undefined;
+  });
+  expect(await statusOf(NS)).toMatchObject({ run: { outcome: "Promoted", reason: "AnalysisSkipped" }, route: { canaryWeight: 0 } });
+  await eventually("users meet it", 20, () => Promise.resolve(load.met.at(-1) === "6.0.0" ? true : undefined), () => load.met);
   expect(load.counted.losses).toEqual({});
 });

@@ -72,6 +72,7 @@ function specShape(dialect: Dialect) {
     skipAnalysis: z.boolean().optional().describe("Promote each revision without a check"),
     revertOnDeletion: z.boolean().optional().describe("Give everything back as it was found when the Canary is deleted"),
     suspend: z.boolean().optional().describe("Leave everything as it is"),
+    confirmStart: z.boolean().optional().describe("A run waits in phase Waiting until the action approve names it"),
     windows: z
       .array(
         z.object({

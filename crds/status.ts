@@ -122,6 +122,11 @@ export const canaryStatusSchema = z.object({
     })
     .optional(),
 
+  waiting: z
+    .object({ run: z.string(), revision: z.string(), images })
+    .optional()
+    .describe("In phase Waiting: the run that begins as soon as it may, by the id that approves it"),
+
   rollbackWindow: z
     .object({
       revision: z.string().describe("The one that was promoted before"),

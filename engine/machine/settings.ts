@@ -44,6 +44,8 @@ export interface Settings {
   onProviderError: Policy;
   skipAnalysis: boolean;
   suspended: boolean;
+  /** No run starts before a person, or another controller, approves it. */
+  confirmStart: boolean;
   /** Outside of its windows a run holds what users get. */
   holdOutside: boolean;
   /** After a promotion the previous revision stays at hand for this long; undefined where it does not. */
@@ -99,6 +101,7 @@ export function settingsOf(group: string, spec: CanarySpec, routes: { weights: b
     skipAnalysis,
     holdOutside: spec.outsideWindows === "hold",
     suspended: spec.suspend === true,
+    confirmStart: spec.confirmStart === true,
     window: windowOf(spec),
     revertOnDeletion: spec.revertOnDeletion ?? !flagger,
     primaryReadyPercent: analysis?.primaryReadyThreshold ?? 100,

@@ -95,6 +95,11 @@ function begin(at: Situation, target: TargetSeen): Move {
   if (status.phase === "Waiting" && wanted.why !== undefined) return refuse(at, target, wanted.why);
   const gate = gated(at, place, settings.gates.has("confirm-rollout") ? ["confirm-rollout"] : []);
   const asks = status.phase === "Waiting" ? [...gate.asks, ...wanted.asks] : gate.asks;
+  if (settings.confirmStart) {
+    if (status.phase === "Waiting") return stay(at, "waiting for the action approve", "on-change", asks);
+    const notice = warning("WaitingForApproval", `Halt ${named(at, at.canary.metadata.name)} advancement waiting for approval of run ${place}`);
+    return { ...move(at, { phase: "Waiting", canaryWeight: 0 }, "waiting for the action approve", notice), asks };
+  }
   if (!gate.open) {
     if (gate.closed === undefined || status.phase === "Waiting") return stay(at, "waiting for confirm-rollout", "on-change", asks);
     const notice = warning("WaitingForApproval", `Halt ${named(at, at.canary.metadata.name)} advancement waiting for approval of run ${place}: ${gate.closed.message}`);

@@ -46,6 +46,7 @@ export const FULL_STATUS: CanaryStatus = {
     reason: "NoData",
     measurements: [{ name: "request-success-rate", verdict: "pass", value: 99.5, min: 99, max: 100, message: "within bounds", reporter: "source" }],
   },
+  waiting: { run: "7c9f-4", revision: "7c9f", images: ["podinfo:6.0.2"] },
   rollbackWindow: { revision: "6b8d", since: "2030-01-01T00:00:00Z", until: "2030-01-01T01:00:00Z", attempt: 2, nextCheckAt: "2030-01-01T00:02:00Z", failedChecks: 1, serving: true },
   history: [{ id: "3", revision: "5b1d", images: ["podinfo:6.0.0"], outcome: "Promoted", reason: "ChecksPassed", finishedAt: at }],
   actions: [{ request: "abort run=4", verb: "abort", run: "4", by: "ann", reason: "slow", at, result: "Refused", message: "over" }],

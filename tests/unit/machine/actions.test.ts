@@ -142,6 +142,20 @@ describe("what waits for a person", () => {
     expect(world.status).toMatchObject({ lastPromotedSpec: "v1", lastAppliedSpec: "v2", run: { reason: "Aborted" } });
   });
 
+  test("confirmStart holds every run without a webhook, and says which one waits", () => {
+    const world = initialized(spec({ confirmStart: true }, { stepWeight: 25 }));
+    world.push("v2");
+    world.run(60);
+    expect(world.status).toMatchObject({ phase: "Waiting", waiting: { run: "v2-1", revision: "v2" } });
+    world.push("v3");
+    world.run(60);
+    expect(world.status.waiting).toMatchObject({ run: "v3-1", revision: "v3" });
+    ask(world, "approve run=THIS by=fleet");
+    world.run(30);
+    expect(world.status).toMatchObject({ phase: "Progressing", run: { revision: "v3" } });
+    expect(world.status.waiting).toBeUndefined();
+  });
+
   test("approve promotes what confirm-promotion holds", () => {
     const world = held("confirm-promotion");
     world.at(2000, () => ask(world, "approve run=THIS")).run();

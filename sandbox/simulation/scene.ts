@@ -18,6 +18,8 @@ const PROMETHEUS = "http://prometheus.istio-system:9090";
 const ROUNDS = 12;
 const TRAFFIC_MS = 100;
 
+const GROUP_VERSIONS = { [GROUPS.own.group]: GROUPS.own.version, [GROUPS.flagger.group]: GROUPS.flagger.version } as const;
+
 export interface Lost {
   atMs: number;
   status: number;
@@ -40,6 +42,9 @@ export class Scene {
   readonly logged: string[] = [];
   private readonly engines = new Map<string, { killed: AbortController; stop: AbortController; ended: Promise<void> }>();
   private requests = 0;
+
+  /** API groups that the engines work on. */
+  groups: readonly (keyof typeof GROUP_VERSIONS)[] = [GROUPS.own.group];
 
   /** @param reporters who counts requests in Istio's metrics; the gateway and the sidecars when absent */
   constructor(seed: number, reporters?: WorldPorts["reporters"]) {
@@ -77,7 +82,7 @@ export class Scene {
       random: this.random,
       log: this.log(name),
       version: "simulated",
-      groups: new Map([[GROUPS.own.group, GROUPS.own.version]]),
+      groups: new Map(this.groups.map((group) => [group, GROUP_VERSIONS[group]])),
       metricsServer: PROMETHEUS,
       meshProvider: "istio",
       includeLabelPrefixes: [],

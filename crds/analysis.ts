@@ -100,8 +100,18 @@ function urlSchema(dialect: Dialect) {
   });
 }
 
+/** HTTP's own business, or such that a request breaks with another value. */
+const RESERVED_HEADERS = ["host", "content-length", "content-type", "transfer-encoding", "connection", "upgrade", "te", "trailer"];
+
+/** Names are checked when the Canary is read: no rule of a CRD can look at the keys of a map at a bounded cost. */
+const hookHeaders = z
+  .record(z.string(), z.string().max(1024).regex(/^[^\r\n]*$/, "has several lines; a header is one line"))
+  .refine((headers) => Object.keys(headers).every((name) => /^[A-Za-z0-9-]{1,128}$/.test(name)), "has a name that no header can have; use letters, digits and dashes")
+  .refine((headers) => Object.keys(headers).every((name) => !RESERVED_HEADERS.includes(name.toLowerCase())), `sets a header that the request sets itself (${RESERVED_HEADERS.join(", ")}); remove it`)
+  .meta({ maxProperties: 16 });
+
 function webhookSchema(dialect: Dialect) {
-  return z.object({
+  const shape = z.object({
     name: z.string().max(253),
     url: urlSchema(dialect),
     type: z.enum(HOOK_TYPES).optional().describe("When it is called; rollout when absent"),
@@ -110,7 +120,13 @@ function webhookSchema(dialect: Dialect) {
     disableTLS: z.boolean().optional().describe("Do not verify the certificate"),
     muteAlert: z.boolean().optional().describe("Send no alert when this gate is closed"),
     metadata: texts.optional().describe("Sent along in the payload"),
+    headers: hookHeaders.optional().describe("Sent along with the request; for what is no secret"),
+    secretRef: z
+      .object({ name: z.string().max(253) })
+      .optional()
+      .describe("Secret beside the Canary with what the hook asks for: token, username and password, headers, ca.crt, tls.crt and tls.key"),
   });
+  return dialect === "own" ? shape : (shape.omit({ headers: true, secretRef: true }) as typeof shape);
 }
 
 const alertSchema = z.object({

@@ -102,6 +102,10 @@ export interface HttpRequest {
   /** Bytes of the response that are read at most; more is a fault of class "invalid". */
   maxBytes: number;
   insecureSkipVerify?: boolean;
+  /** PEM: whom to trust in place of everybody, and who we are. For the origin of `url` alone. */
+  tls?: { ca?: string; cert?: string; key?: string };
+  /** URL of an HTTP proxy; none when absent, whatever the environment says. */
+  proxy?: string;
   signal?: AbortSignal;
 }
 

@@ -1,7 +1,10 @@
 // How are hooks and metric providers reached? One request, with a time-out and a bound on the answer; nothing of the request is ever in an error.
 import { Agent as HttpsAgent } from "node:https";
+import { X509Certificate } from "node:crypto";
+import { createSecureContext } from "node:tls";
 import type { Readable } from "node:stream";
-import axios, { isAxiosError } from "axios";
+import axios, { isAxiosError, type AxiosRequestConfig } from "axios";
+import { HttpsProxyAgent } from "https-proxy-agent";
 import type { Fault, Http, HttpRequest, Result } from "../ports.ts";
 
 /** A manifest may ask for any time; beyond this a caller has better asked again. */
@@ -13,9 +16,16 @@ const HOPELESS: ReadonlySet<string> = new Set(["ERR_INVALID_URL", "ERR_BAD_REQUE
 export function createHttp(): Http {
   const trusting = new HttpsAgent({ rejectUnauthorized: false });
   return async (request) => {
-    const { method, url, headers = {}, body, timeoutMs, insecureSkipVerify, signal } = request;
+    const { method, url, headers = {}, body, timeoutMs, signal } = request;
     const own = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
     // axios' own time-out counts silence; this one counts everything, a body that trickles in too.
+    let way: Way;
+    try {
+      way = wayTo(request, trusting);
+    } catch {
+      // The parser's words quote the key.
+      return { ok: false, fault: { class: "invalid", message: `${place(url)} cannot be asked: the certificate, key or proxy that goes with it cannot be used` } };
+    }
     const deadline = AbortSignal.timeout(Math.min(Math.max(Math.trunc(timeoutMs), 1), TIMEOUT_MAX_MS));
     try {
       const response = await axios.request<Readable>({
@@ -25,12 +35,11 @@ export function createHttp(): Http {
         data: body,
         signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
         maxRedirects: REDIRECTS_MAX,
-        beforeRedirect: (options) => stripped(options, url, own),
+        beforeRedirect: (options) => stripped(options, url, own, request.tls !== undefined),
         responseType: "stream",
         transitional: { clarifyTimeoutError: true },
         validateStatus: () => true,
-        proxy: false,
-        ...(insecureSkipVerify === true ? { httpsAgent: trusting } : {}),
+        ...way.config,
       });
       const text = await bounded(response.data, request);
       if (!text.ok) return text;
@@ -38,8 +47,49 @@ export function createHttp(): Http {
       return { ok: true, value: { status: response.status, headers: Object.fromEntries(answered) as Record<string, string>, body: text.value } };
     } catch (error) {
       return { ok: false, fault: faultOf(error, request, deadline) };
+    } finally {
+      way.close();
     }
   };
+}
+
+interface Way {
+  config: AxiosRequestConfig;
+  /** Ends what was opened for this one request. */
+  close: () => void;
+}
+
+/** @throws where a PEM or the proxy's address cannot be read */
+function wayTo({ url, tls, proxy, insecureSkipVerify }: HttpRequest, trusting: HttpsAgent): Way {
+  const verify = insecureSkipVerify === true ? { rejectUnauthorized: false } : {};
+  const secure = url.startsWith("https:");
+  if (proxy !== undefined && !secure) {
+    const { protocol, hostname, port, username, password } = new URL(proxy);
+    const auth = username === "" ? {} : { auth: { username: decodeURIComponent(username), password: decodeURIComponent(password) } };
+    return { config: { proxy: { protocol, host: hostname, port: Number(port === "" ? (protocol === "https:" ? 443 : 80) : port), ...auth } }, close: () => undefined };
+  }
+  if (tls !== undefined) createSecureContext(tls);
+  // An authority that cannot be read is passed over in silence, and nobody would be believed.
+  if (tls?.ca !== undefined) new X509Certificate(tls.ca);
+  // axios sends a plain request to a proxy where a tunnel is wanted.
+  if (proxy !== undefined) {
+    const { agent, close } = tunnel(proxy, { ...tls, ...verify });
+    return { config: { proxy: false, httpsAgent: agent }, close };
+  }
+  if (tls !== undefined) {
+    const agent = new HttpsAgent({ ...tls, ...verify });
+    return { config: { proxy: false, httpsAgent: agent }, close: () => agent.destroy() };
+  }
+  return { config: { proxy: false, ...(insecureSkipVerify === true ? { httpsAgent: trusting } : {}) }, close: () => undefined };
+}
+
+/** The connection to a proxy stays open behind the one that goes through it, so whoever made it ends it. */
+function tunnel(proxy: string, behind: object): { agent: HttpsProxyAgent<string>; close: () => void } {
+  const over = new AbortController();
+  const agent = new HttpsProxyAgent(proxy, { signal: over.signal });
+  // What the agent is made with is for the proxy; what TLS needs to know of whoever is behind it goes here.
+  Object.assign(agent.options, behind);
+  return { agent, close: () => over.abort() };
 }
 
 /** By its code and our own signals alone: the error of a refused connection holds the whole request, its password included. */
@@ -67,11 +117,13 @@ async function bounded(body: Readable, { url, maxBytes }: HttpRequest): Promise<
 }
 
 /** Headers and URL credentials are meant for one place: where a redirect leads elsewhere they stay behind, whatever they are called. */
-function stripped(options: Record<string, unknown>, from: string, own: ReadonlySet<string>): void {
+function stripped(options: Record<string, unknown>, from: string, own: ReadonlySet<string>, identified: boolean): void {
   const { protocol, hostname, port } = options;
   const to = `${String(protocol)}//${String(hostname)}${port === undefined || port === "" ? "" : `:${String(port)}`}`;
   if (URL.canParse(to) && new URL(to).origin === new URL(from).origin) return;
   delete options.auth;
+  // Our certificate, and whom we trust, are for that origin as well.
+  if (identified) options.agents = {};
   const headers = (options.headers ?? {}) as Record<string, unknown>;
   for (const name of Object.keys(headers)) {
     if (own.has(name.toLowerCase()) || name.toLowerCase() === "authorization") delete headers[name];

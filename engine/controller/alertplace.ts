@@ -30,7 +30,7 @@ export function alertPlace(context: Pick<Context, "http" | "api" | "caches" | "l
             context.log.warn({ canary: alert.subject, alert: entry.name, why: to }, "alert not sent");
             return true;
           }
-          const response = await context.http({ ...to.notify(alert, to.address), timeoutMs: TIMEOUT_MS, maxBytes: BYTES_MAX });
+          const response = await context.http({ ...to.notify(alert, to.address), proxy: to.proxy, timeoutMs: TIMEOUT_MS, maxBytes: BYTES_MAX });
           return response.ok && response.value.status < 500 && response.value.status !== 429;
         }),
       );
@@ -44,14 +44,15 @@ function alertsOf(canary: KubeObject): CanaryAlert[] {
 }
 
 /** A sentence where there is none. */
-async function addressOf(context: Pick<Context, "api" | "caches">, canary: Canary, { providerRef }: CanaryAlert): Promise<{ notify: (typeof NOTIFIERS)[string]; address: Address } | string> {
+async function addressOf(context: Pick<Context, "api" | "caches">, canary: Canary, { providerRef }: CanaryAlert): Promise<{ notify: (typeof NOTIFIERS)[string]; address: Address; proxy: string | undefined } | string> {
   const namespace = providerRef.namespace ?? canary.metadata.namespace ?? "";
   const where = `AlertProvider ${namespace}/${providerRef.name}`;
   const object = context.caches.template("alertproviders", groupOf(canary.apiVersion), namespace, providerRef.name);
   if (object === undefined) return `${where} does not exist`;
   const parsed = alertProviderSpecSchema.safeParse(object.spec);
   if (!parsed.success) return `${where} cannot be read`;
-  const { type, address, channel, username, secretRef } = parsed.data;
+  const { type, address, channel, username, secretRef, proxy } = parsed.data;
+  if (proxy !== undefined && !/^https?:\/\//.test(proxy)) return `${where}: its proxy is no URL such as http://proxy:3128`;
   const notify = NOTIFIERS[type];
   if (notify === undefined) return `${where}: there is no notifier ${type}`;
   const keys = secretRef === undefined ? { ok: true as const, value: {} as Record<string, string> } : await readSecret(context.api, namespace, secretRef.name);
@@ -59,5 +60,5 @@ async function addressOf(context: Pick<Context, "api" | "caches">, canary: Canar
   const url = keys.value.address?.trim() ?? address ?? "";
   if (!URL.canParse(url)) return secretRef === undefined ? `${where} has no address that is a URL` : `Secret ${namespace}/${secretRef.name} has no key address that holds a URL`;
   const token = keys.value.token?.trim();
-  return { notify, address: { url, ...(token === undefined ? {} : { token }), ...(channel === undefined ? {} : { channel }), ...(username === undefined ? {} : { username }) } };
+  return { notify, proxy, address: { url, ...(token === undefined ? {} : { token }), ...(channel === undefined ? {} : { channel }), ...(username === undefined ? {} : { username }) } };
 }

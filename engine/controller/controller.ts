@@ -43,7 +43,7 @@ export class Controller {
   ) {
     this.queue = new WorkQueue(context.clock);
     const asks = new Asks((key, ask, signal) => inquire(key, ask, context, signal), (key) => this.queue.add(key), context.log, context.clock);
-    const places = [kubernetesEvents(context.api, context.log, instance), eventHooks(context.http, context.options.eventWebhook), alertPlace(context)];
+    const places = [kubernetesEvents(context.api, context.log, instance), eventHooks(context.http, context.api, context.options.eventWebhook), alertPlace(context)];
     this.memory = new Memory(new Announcer(places, context.clock, context.log, (canary) => this.queue.add(keyOfCanary(canary))), asks, new Drift(), (key, objects) => this.triggers.watchToo(key, objects));
   }
 

@@ -4,21 +4,22 @@ import { hookOutcome, hookRequest } from "../../analysis/hooks.ts";
 import type { Canary, CanaryWebhook } from "../../crds/canary.ts";
 import { parseDuration } from "../../crds/durations.ts";
 import type { Announcement } from "../../crds/status.ts";
-import type { Http, KubeObject } from "../ports.ts";
+import type { Http, KubeApi, KubeObject } from "../ports.ts";
 import type { Place } from "./announce.ts";
+import { accessOf } from "./hookaccess.ts";
 import { typed } from "./inquire.ts";
 
 const TIMEOUT_MS = 10_000;
 const BYTES_MAX = 64_000;
 
 /** @param everyones URL of the hook for Canaries that have none of their own */
-export function eventHooks(http: Http, everyones: string | undefined): Place {
+export function eventHooks(http: Http, api: KubeApi, everyones: string | undefined): Place {
   return {
     name: "event hooks",
     wanted: (canary) => hooksOf(canary, everyones).length > 0,
     givesUp: true,
     async send(canary, announcement) {
-      const answers = await Promise.all(hooksOf(canary, everyones).map((webhook) => call(http, webhook, canary, announcement)));
+      const answers = await Promise.all(hooksOf(canary, everyones).map((webhook) => call(http, api, webhook, canary, announcement)));
       return answers.every(Boolean) ? "sent" : "retry";
     },
   };
@@ -30,10 +31,12 @@ function hooksOf(canary: KubeObject, everyones: string | undefined): CanaryWebho
 }
 
 /** True when there is nothing to try again. */
-async function call(http: Http, webhook: CanaryWebhook, object: KubeObject, announcement: Announcement): Promise<boolean> {
+async function call(http: Http, api: KubeApi, webhook: CanaryWebhook, object: KubeObject, announcement: Announcement): Promise<boolean> {
   const { status } = object as unknown as Canary;
   const [run = "", step = 0] = [status?.run?.id, status?.run?.step];
-  const request = hookRequest(webhook, {
+  const access = await accessOf(api, object.metadata.namespace ?? "", webhook);
+  if (!access.ok) return false;
+  const plain = hookRequest(webhook, {
     name: object.metadata.name,
     namespace: object.metadata.namespace ?? "",
     phase: status?.phase ?? "Initializing",
@@ -53,6 +56,6 @@ async function call(http: Http, webhook: CanaryWebhook, object: KubeObject, anno
     attempt: 0,
   });
   const timeoutMs = parseDuration(webhook.timeout ?? "") ?? TIMEOUT_MS;
-  const response = await http({ ...request, timeoutMs, maxBytes: BYTES_MAX, insecureSkipVerify: webhook.disableTLS });
+  const response = await http({ ...plain, headers: { ...access.headers, ...plain.headers }, tls: access.tls, timeoutMs, maxBytes: BYTES_MAX, insecureSkipVerify: webhook.disableTLS });
   return response.ok && hookOutcome(response.value).kind !== "retry";
 }

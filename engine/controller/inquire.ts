@@ -13,6 +13,7 @@ import type { Measurement, Reporter, Verdict } from "../../crds/status.ts";
 import { settingsOf } from "../machine/settings.ts";
 import type { Answer, Ask } from "../machine/types.ts";
 import type { Context } from "./context.ts";
+import { accessOf } from "./hookaccess.ts";
 import { parseKey } from "./key.ts";
 import { pause } from "./pause.ts";
 import { readSecret } from "./secrets.ts";
@@ -160,8 +161,11 @@ function payloadOf(canary: Canary, id: string, type: string, webhook: CanaryWebh
 }
 
 /** `unknown`: it did not answer, or only its gateway did. */
-async function call(webhook: CanaryWebhook, payload: HookPayload, { http, clock }: Context, signal: AbortSignal): Promise<{ said: "yes" | "no" | "unknown"; why: string }> {
-  const request = hookRequest(webhook, payload);
+async function call(webhook: CanaryWebhook, payload: HookPayload, { http, clock, api }: Context, signal: AbortSignal): Promise<{ said: "yes" | "no" | "unknown"; why: string }> {
+  const access = await accessOf(api, payload.namespace, webhook);
+  if (!access.ok) return { said: "unknown", why: access.why };
+  const plain = hookRequest(webhook, payload);
+  const request = { ...plain, headers: { ...access.headers, ...plain.headers }, tls: access.tls };
   const timeoutMs = parseDuration(webhook.timeout ?? "") ?? HOOK_TIMEOUT_MS;
   for (let attempt = 0; ; attempt += 1) {
     const response = await http({ ...request, timeoutMs, maxBytes: HOOK_BYTES_MAX, insecureSkipVerify: webhook.disableTLS, signal });

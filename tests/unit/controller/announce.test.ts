@@ -3,7 +3,7 @@ import { describe, expect, test } from "@jest/globals";
 import type { Announcement } from "../../../crds/status.ts";
 import { Announcer, type Place } from "../../../engine/controller/announce.ts";
 import { eventHooks } from "../../../engine/controller/eventhooks.ts";
-import type { HttpRequest, KubeObject } from "../../../engine/ports.ts";
+import type { HttpRequest, KubeApi, KubeObject } from "../../../engine/ports.ts";
 import { settled, testClock, testLog } from "./support.ts";
 
 const canary = (webhooks: object[] = []): KubeObject => ({
@@ -68,13 +68,15 @@ describe("the announcer", () => {
   });
 });
 
+const api = { get: async () => ({ ok: true as const, value: { apiVersion: "v1", kind: "Secret", metadata: { name: "hook" }, data: { token: Buffer.from("s3cret").toString("base64") } } }) } as unknown as KubeApi;
+
 describe("event hooks", () => {
   const requests: HttpRequest[] = [];
   const http = async (request: HttpRequest) => (requests.push(request), { ok: true as const, value: { status: request.url.endsWith("/down") ? 503 : 200, headers: {}, body: "" } });
 
   test("say what Flagger's say, and carry the id", async () => {
     requests.length = 0;
-    const hook = eventHooks(http, "http://everyone/events");
+    const hook = eventHooks(http, api, "http://everyone/events");
     const object = canary([{ name: "board", type: "event", url: "http://board/events", metadata: { team: "web", eventType: "mine" } }]);
     expect(await hook.send(object, announcement(7))).toBe("sent");
     expect(requests.map(({ url }) => url)).toEqual(["http://board/events"]);
@@ -83,12 +85,19 @@ describe("event hooks", () => {
     expect(body.metadata).toEqual({ team: "web", eventMessage: "Advance 7", eventType: "Normal", eventReason: "Advanced", eventId: "u1.7", timestamp: "1893456000000" });
   });
 
+  test("bring what their Secret holds", async () => {
+    requests.length = 0;
+    const hook = eventHooks(http, api, undefined);
+    expect(await hook.send(canary([{ name: "board", type: "event", url: "http://board/events", secretRef: { name: "hook" }, headers: { "X-Team": "web" } }]), announcement(1))).toBe("sent");
+    expect(requests[0]?.headers).toEqual({ "X-Team": "web", Authorization: "Bearer s3cret", "Content-Type": "application/json" });
+  });
+
   test("the engine's own hears of Canaries that have none", async () => {
     requests.length = 0;
-    const hook = eventHooks(http, "http://everyone/down");
+    const hook = eventHooks(http, api, "http://everyone/down");
     expect(hook.wanted(canary())).toBe(true);
     expect(await hook.send(canary(), announcement(1))).toBe("retry");
     expect(requests.map(({ url }) => url)).toEqual(["http://everyone/down"]);
-    expect(eventHooks(http, undefined).wanted(canary())).toBe(false);
+    expect(eventHooks(http, api, undefined).wanted(canary())).toBe(false);
   });
 });

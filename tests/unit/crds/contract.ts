@@ -52,4 +52,4 @@ export const ADDED_FIELDS: readonly string[] = [
 ];
 
 /** And in its own group alone. */
-export const OWN_FIELDS: readonly string[] = ["analysis.metrics[].reporter"];
+export const OWN_FIELDS: readonly string[] = ["analysis.metrics[].reporter", "analysis.webhooks[].headers", "analysis.webhooks[].secretRef", "analysis.webhooks[].secretRef.name"];

@@ -154,6 +154,9 @@ const CHECKS: Rejection[] = [
   own("more metrics than the status can hold", { analysis: { metrics: many(33, SUCCESS_RATE) } }, ["spec.analysis.metrics", "32"]),
   own("a webhook address without http", webhook({ url: "hook.test/" }), ["spec.analysis.webhooks[0].url", "must begin with http:// or https://"]),
   own("a webhook without an address", webhook({ url: null }), ["spec.analysis.webhooks[0].url"]),
+  own("a webhook with a header that the request sets itself", webhook({ headers: { Host: "elsewhere" } }), ["spec.analysis.webhooks[0].headers", "remove it"]),
+  own("a webhook with a header of two lines", webhook({ headers: { "X-A": "a\nb" } }), ["spec.analysis.webhooks[0].headers", "one line"]),
+  own("a webhook with a header that has no name", webhook({ headers: { "X A": "a" } }), ["spec.analysis.webhooks[0].headers", "no header can have"]),
   own("a webhook of an unknown type", webhook({ type: "prerollout" }), ["spec.analysis.webhooks[0].type", '"pre-rollout"']),
   own("a webhook that may take no time", webhook({ timeout: "0s" }), ["spec.analysis.webhooks[0].timeout", "must be at least 1ms"]),
   own("a hundred retries", webhook({ retries: 100 }), ["spec.analysis.webhooks[0].retries", "10"]),
@@ -185,6 +188,7 @@ export const ACCEPTED: readonly Pick<Rejection, "name" | "group" | "change">[] =
   own("the first weight alone", { analysis: { maxWeight: 10 } }, []),
   own("a named port of the container, or its number", { service: { targetPort: 8080 } }, []),
   own("a policy of one metric", metric({ ...SUCCESS_RATE, onNoData: "pass", onProviderError: "fail" }), []),
+  own("a webhook with headers and a Secret", webhook({ headers: { "X-Team": "web" }, secretRef: { name: "hook" } }), []),
   own("a reporter of a builtin metric", metric({ ...SUCCESS_RATE, reporter: "source" }), []),
   own("an inline query", metric({ name: "errors", query: "sum(up)", threshold: 1 }), []),
   own(

@@ -8,7 +8,7 @@ import type { Settings } from "../machine/settings.ts";
 import type { Affinity } from "../../routing/router.ts";
 import type { KubeObject, OwnerReference } from "../ports.ts";
 import { ABSENT, configOfKey, snapshotName, UNREADABLE } from "../workload/configs.ts";
-import { renderPrimary, revisionOfPrimary } from "../workload/primary.ts";
+import { adoptedRevision, renderPrimary } from "../workload/primary.ts";
 import { renderRevision, type StoredRevision } from "../workload/revisions.ts";
 import { leastReplicas, mostReplicas, renderScaler, SCALED_OBJECTS, withRest } from "../workload/scalers.ts";
 import { SERVICES } from "../workload/kinds.ts";
@@ -167,7 +167,7 @@ function missingRevisions(drawing: Drawing): KubeObject[] {
   const { world, status, settings } = drawing;
   const { primary, label, configs } = world;
   // A primary that another engine rendered is the only source of what it runs.
-  const adopted = primary !== undefined && label !== undefined && primary.metadata.annotations?.[REVISION] === undefined ? revisionOfPrimary(primary, label, configs.originals, configs.primary) : undefined;
+  const adopted = primary !== undefined && label !== undefined && primary.metadata.annotations?.[REVISION] === undefined ? adoptedRevision(primary, label, world.revision, configs.originals, configs.primary) : undefined;
   const wanted = new Set([status.primary?.revision, status.run?.revision, status.lastPromotedSpec]);
   const found = [world.revision, adopted].filter((revision) => revision !== undefined && wanted.has(revision.hash) && !world.revisions.has(revision.hash)) as StoredRevision[];
   const missing = new Map(found.map((revision) => [revision.hash, revision]));

@@ -38,6 +38,18 @@ test("every package is explained, and no other", () => {
   expect([...explained].sort()).toEqual([...Object.keys(dependencies), ...Object.keys(devDependencies)].sort());
 });
 
+describe("what is said of weak points", () => {
+  const rows = [...page("docs/weak-points.md").matchAll(/`(tests\/[^`]+)`: ([^|\n]+?) \|$/gm)].map(([, file = "", words = ""]) => ({ file, words }));
+
+  test("is held by something, row by row", () => {
+    const claims = page("docs/weak-points.md").split("\n").filter((line) => /^\| (W?\d)/.test(line));
+    expect(claims.length).toBe(rows.length);
+    for (let number = 1; number <= 31; number += 1) expect(claims.some((line) => line.startsWith(`| W${number} |`))).toBe(true);
+  });
+
+  test.each(rows)("$file has: $words", ({ file, words }) => expect(page(file).toLowerCase()).toContain(words.toLowerCase()));
+});
+
 describe.each(PAGES)("%s", (file) => {
   test("has no dead link", () => {
     const links = [...page(file).replace(/```[\s\S]*?```/g, "").matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = ""]) => link).filter((link) => !/^https?:/.test(link));

@@ -183,3 +183,28 @@ describe("taken over in the middle of a run of Flagger's", () => {
     await scene.end();
   });
 });
+
+describe("a Canary of Flagger's is deleted after it was taken over", () => {
+  test("with revertOnDeletion the app is given back, once Flagger's finalizer is off: the copies stay for as long as the primary reads them", async () => {
+    const { scene } = await taken({ phase: "Succeeded", spec: { revertOnDeletion: true }, finalizers: ["finalizer.flagger.app"], adopted: true });
+    const owners = ["configmaps", "secrets"].map((plural) => found(scene, plural, plural === "secrets" ? "token-primary" : "settings-primary").metadata.ownerReferences ?? []);
+    expect(owners).toEqual([[], []]);
+    edit(scene, CANARIES, "app", ({ metadata }) => delete metadata.finalizers);
+    scene.store.delete(CANARIES, "test", "app");
+    expect(await scene.until(() => scene.store.get(DEPLOYMENTS, "test", "app-primary") === undefined, 120)).toBe(true);
+    await scene.advance(5_000);
+    expect([scene.store.get("configmaps", "test", "settings-primary"), replicas(scene, "app")]).toEqual([undefined, 2]);
+    expect(found(scene, "services", "app").spec).toMatchObject({ selector: { app: "app" } });
+    expect(found(scene, ROUTES, "app").spec).toEqual({ hosts: ["app.test"], gateways: ["istio-system/public-gateway"], http: [{ route: [{ destination: { host: "app" } }] }] });
+    expect(scene.lost).toEqual([]);
+    await scene.end();
+  });
+
+  test("without it everything goes that belongs to the Canary, as Flagger's users know it", async () => {
+    const { scene } = await taken({ phase: "Succeeded" });
+    scene.store.delete(CANARIES, "test", "app");
+    await scene.advance(20_000);
+    expect([scene.store.get(DEPLOYMENTS, "test", "app-primary"), scene.store.get(ROUTES, "test", "app"), replicas(scene, "app")]).toEqual([undefined, undefined, 0]);
+    await scene.end();
+  });
+});

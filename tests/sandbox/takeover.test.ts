@@ -137,6 +137,15 @@ describe("what Flagger left is not quite what this engine would have made", () =
     await scene.end();
   });
 
+  test("what Flagger failed is tried again when somebody says so", async () => {
+    const { scene } = await taken({ phase: "Failed", tag: "2.0.0" });
+    expect(scene.status().run).toMatchObject({ outcome: "RolledBack", reason: "BeforeTakeOver" });
+    edit(scene, CANARIES, "app", ({ metadata }) => Object.assign(metadata, { annotations: { "rollout.kurator.dev/action": `retry run=${scene.status().run?.id ?? ""} by=test` } }));
+    expect(await scene.until(() => scene.status().phase === "Succeeded", 400)).toBe(true);
+    expect([image(scene, "app-primary"), scene.lost]).toEqual(["sandbox/app:2.0.0", []]);
+    await scene.end();
+  });
+
   test("two apps that share one copy: who controls it keeps it, the other gets its own by one rolling update, and neither releases anything", async () => {
     const scene = await installed({ phase: "Succeeded" });
     const other = { ...(found(scene, "configmaps", "settings-primary").metadata.ownerReferences?.[0] ?? { apiVersion: "", kind: "", name: "", uid: "" }), name: "other", uid: "0f8fad5b-d9cb-469f-a165-70867728950e" };

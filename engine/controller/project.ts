@@ -1,7 +1,7 @@
 // What should the cluster look like? Renders every object of a Canary from its spec, its committed status and the stored revisions. Pure: the same
 // status renders the same objects, whoever asks and whenever.
 import type { Canary, CanarySpec } from "../../crds/canary.ts";
-import { CANARY_LABEL, EPOCH, MARKS, ORIGIN, OWNER, PAUSED, REVISION, groupOf } from "../../crds/marks.ts";
+import { CANARY_LABEL, EPOCH, MARKS, ORIGIN, OWNER, PAUSED, REVISION, groupOf, originOf } from "../../crds/marks.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
 import { cookiesOf } from "../machine/moves.ts";
 import type { Settings } from "../machine/settings.ts";
@@ -203,7 +203,9 @@ function primary(drawing: Drawing): KubeObject | undefined {
   // Left over where a Canary is made anew while the app was being given back.
   const { [DRAIN_UNTIL]: _, ...annotations } = rendered.metadata.annotations ?? {};
   const replicasGiven: Record<string, string> = given === undefined ? {} : { [GIVEN_REPLICAS]: String(given) };
-  rendered.metadata = { ...rendered.metadata, annotations: { ...annotations, ...replicasGiven, [HANDBACK]: handback(drawing) } };
+  // One that another engine made for this Canary is the Canary's, as all else that it made.
+  const origin = found === undefined ? undefined : originOf(found, world.owner.uid);
+  rendered.metadata = { ...rendered.metadata, annotations: { ...annotations, ...replicasGiven, ...(origin === undefined ? {} : { [ORIGIN]: origin }), [HANDBACK]: handback(drawing) } };
   return owned(drawing, rendered, true);
 }
 

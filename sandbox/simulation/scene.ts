@@ -32,6 +32,8 @@ export class Scene {
   readonly network: Network;
   /** What Prometheus does to queries. */
   prometheus: "up" | "down" | "empty" = "up";
+  /** What webhooks answer. */
+  hooks = 200;
   /** Requests that a good version should have answered. */
   readonly lost: Lost[] = [];
   readonly versions = new Map<string, number>();
@@ -160,6 +162,7 @@ export class Scene {
   private http(): Http {
     return async ({ url }) => {
       await Promise.resolve();
+      if (!url.startsWith(PROMETHEUS)) return { ok: true, value: { status: this.hooks, headers: {}, body: "" } };
       if (this.prometheus === "down") return { ok: false, fault: { class: "transient", message: "prometheus is out of reach" } };
       const promql = new URL(url).searchParams.get("query") ?? "";
       const value = this.world.query(promql);

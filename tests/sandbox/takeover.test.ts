@@ -137,6 +137,15 @@ describe("what Flagger left is not quite what this engine would have made", () =
     await scene.end();
   });
 
+  test("what Flagger failed is tried again when somebody says so", async () => {
+    const { scene } = await taken({ phase: "Failed", tag: "2.0.0" });
+    expect(scene.status().run).toMatchObject({ outcome: "RolledBack", reason: "BeforeTakeOver" });
+    edit(scene, CANARIES, "app", ({ metadata }) => Object.assign(metadata, { annotations: { "rollout.kurator.dev/action": `retry run=${scene.status().run?.id ?? ""} by=test` } }));
+    expect(await scene.until(() => scene.status().phase === "Succeeded", 400)).toBe(true);
+    expect([image(scene, "app-primary"), scene.lost]).toEqual(["sandbox/app:2.0.0", []]);
+    await scene.end();
+  });
+
   test("two apps that share one copy: who controls it keeps it, the other gets its own by one rolling update, and neither releases anything", async () => {
     const scene = await installed({ phase: "Succeeded" });
     const other = { ...(found(scene, "configmaps", "settings-primary").metadata.ownerReferences?.[0] ?? { apiVersion: "", kind: "", name: "", uid: "" }), name: "other", uid: "0f8fad5b-d9cb-469f-a165-70867728950e" };
@@ -180,6 +189,31 @@ describe("taken over in the middle of a run of Flagger's", () => {
     await scene.advance(20_000);
     expect(weights(scene)["app-canary"]).toBe(40);
     expect(scene.status().phase).toBe("Initializing");
+    await scene.end();
+  });
+});
+
+describe("a Canary of Flagger's is deleted after it was taken over", () => {
+  test("with revertOnDeletion the app is given back, once Flagger's finalizer is off: the copies stay for as long as the primary reads them", async () => {
+    const { scene } = await taken({ phase: "Succeeded", spec: { revertOnDeletion: true }, finalizers: ["finalizer.flagger.app"], adopted: true });
+    const owners = ["configmaps", "secrets"].map((plural) => found(scene, plural, plural === "secrets" ? "token-primary" : "settings-primary").metadata.ownerReferences ?? []);
+    expect(owners).toEqual([[], []]);
+    edit(scene, CANARIES, "app", ({ metadata }) => delete metadata.finalizers);
+    scene.store.delete(CANARIES, "test", "app");
+    expect(await scene.until(() => scene.store.get(DEPLOYMENTS, "test", "app-primary") === undefined, 120)).toBe(true);
+    await scene.advance(5_000);
+    expect([scene.store.get("configmaps", "test", "settings-primary"), replicas(scene, "app")]).toEqual([undefined, 2]);
+    expect(found(scene, "services", "app").spec).toMatchObject({ selector: { app: "app" } });
+    expect(found(scene, ROUTES, "app").spec).toEqual({ hosts: ["app.test"], gateways: ["istio-system/public-gateway"], http: [{ route: [{ destination: { host: "app" } }] }] });
+    expect(scene.lost).toEqual([]);
+    await scene.end();
+  });
+
+  test("without it everything goes that belongs to the Canary, as Flagger's users know it", async () => {
+    const { scene } = await taken({ phase: "Succeeded" });
+    scene.store.delete(CANARIES, "test", "app");
+    await scene.advance(20_000);
+    expect([scene.store.get(DEPLOYMENTS, "test", "app-primary"), scene.store.get(ROUTES, "test", "app"), replicas(scene, "app")]).toEqual([undefined, undefined, 0]);
     await scene.end();
   });
 });

@@ -180,6 +180,15 @@ describe("taken over in the middle of a run of Flagger's", () => {
     await scene.end();
   });
 
+  test("after a promotion that could not be finished: traffic goes to the primary when it is ready, and what the primary does not run is analysed", async () => {
+    const scene = await installed({ phase: "Failed", weight: 100, tag: "2.0.0" });
+    scene.start("one");
+    expect(await scene.until(() => weights(scene)["app-canary"] === 0, 10)).toBe(true);
+    expect(await scene.until(() => scene.status().run?.outcome === "Promoted", 400)).toBe(true);
+    expect([scene.status().counters?.runs, scene.lost]).toEqual([1, []]);
+    await scene.end();
+  });
+
   test("with a primary that is not ready the weights stay where they are, and it says so", async () => {
     const scene = await installed({ phase: "Progressing", weight: 40, tag: "2.0.0" });
     edit(scene, DEPLOYMENTS, "app-primary", (object) => Object.assign(object.spec as object, { minReadySeconds: 500 }));

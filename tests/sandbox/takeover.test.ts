@@ -52,6 +52,12 @@ describe.each([
   { phase: "Succeeded" as const, autoscaled: true },
   { phase: "Succeeded" as const, spec: { revertOnDeletion: true }, finalizers: ["finalizer.flagger.app"] },
   { phase: "Initialized" as const },
+  {
+    phase: "Succeeded" as const,
+    // A/B: what Flagger's routes look like while nothing happens.
+    spec: { analysis: { interval: "10s", threshold: 2, iterations: 2, match: [{ headers: { "x-user": { exact: "tester" } } }] } },
+    http: (route: object[]) => [{ match: [{ headers: { "x-user": { exact: "tester" } } }], route }, { route: [{ destination: { host: "app-primary" }, weight: 100 }] }],
+  },
   { phase: "Failed" as const, tag: "2.0.0-errors" },
 ])("taken over at rest: %j", (options) => {
   test("nothing is rolled out, no pod is made anew, no request is lost, and the status goes on", async () => {
@@ -62,7 +68,7 @@ describe.each([
     expect(pods(scene, "app-primary")).toEqual(before);
     expect(pods(scene, "app")).toEqual([]);
     expect(scene.lost).toEqual([]);
-    expect(weights(scene)).toEqual({ "app-primary": 100, "app-canary": 0 });
+    expect(weights(scene)["app-canary"] ?? 0).toBe(0);
     await scene.end();
   });
 
@@ -177,6 +183,53 @@ describe("taken over in the middle of a run of Flagger's", () => {
     expect(await scene.until(() => scene.status().phase === end, 60)).toBe(true);
     expect([scene.status().counters?.runs, image(scene, "app-primary")]).toEqual([1, end === "Succeeded" ? "sandbox/app:2.0.0" : "sandbox/app:1.0.0"]);
     expect(scene.lost).toEqual([]);
+    await scene.end();
+  });
+
+  test.each([["Promoting", 60], ["Promoting", 30], ["Finalising", 0]] as const)("in %s at %i: the primary runs what Flagger had analysed, so traffic goes there and nothing begins anew", async (phase, weight) => {
+    const scene = await installed({ phase, weight, tag: "2.0.0", primaryTag: "2.0.0" });
+    const before = pods(scene, "app-primary");
+    scene.start("one");
+    expect(await scene.until(() => scene.status().phase === "Initialized", 60)).toBe(true);
+    await scene.advance(30_000);
+    expect([weights(scene)["app-canary"], scene.status().run, image(scene, "app-primary"), pods(scene, "app-primary"), pods(scene, "app"), scene.lost]).toEqual([0, undefined, "sandbox/app:2.0.0", before, [], []]);
+    await scene.end();
+  });
+
+  test("waiting for the word to promote: the word counts for the run that begins anew alone", async () => {
+    const gate = { name: "gate", type: "confirm-promotion", url: "http://gate.test/" };
+    const analysis = { interval: "10s", threshold: 2, maxWeight: 60, stepWeight: 20, metrics: [{ name: "request-success-rate", interval: "20s", thresholdRange: { min: 99 } }], webhooks: [gate] };
+    const scene = await installed({ phase: "WaitingPromotion", weight: 60, tag: "2.0.0", spec: { analysis } });
+    scene.hooks = 403;
+    scene.start("one");
+    expect(await scene.until(() => weights(scene)["app-canary"] === 0, 10)).toBe(true);
+    expect(await scene.until(() => scene.status().phase === "WaitingPromotion", 200)).toBe(true);
+    expect(image(scene, "app-primary")).toBe("sandbox/app:1.0.0");
+    scene.hooks = 200;
+    expect(await scene.until(() => scene.status().phase === "Succeeded", 100)).toBe(true);
+    expect([scene.status().counters?.runs, scene.lost]).toEqual([1, []]);
+    await scene.end();
+  });
+
+  test("by engines that are killed again and again: the same end, and no request is lost", async () => {
+    const scene = await installed({ phase: "Progressing", weight: 40, tag: "2.0.0" });
+    for (let round = 0; round < 30; round += 1) {
+      scene.start(`engine ${round}`);
+      await scene.advance(200 + round * 130);
+      scene.kill(`engine ${round}`);
+    }
+    scene.start("last");
+    expect(await scene.until(() => scene.status().phase === "Succeeded", 600)).toBe(true);
+    expect([scene.status().counters?.runs, image(scene, "app-primary"), scene.lost]).toEqual([1, "sandbox/app:2.0.0", []]);
+    await scene.end();
+  });
+
+  test("after a promotion that could not be finished: traffic goes to the primary when it is ready, and what the primary does not run is analysed", async () => {
+    const scene = await installed({ phase: "Failed", weight: 100, tag: "2.0.0" });
+    scene.start("one");
+    expect(await scene.until(() => weights(scene)["app-canary"] === 0, 10)).toBe(true);
+    expect(await scene.until(() => scene.status().run?.outcome === "Promoted", 400)).toBe(true);
+    expect([scene.status().counters?.runs, scene.lost]).toEqual([1, []]);
     await scene.end();
   });
 

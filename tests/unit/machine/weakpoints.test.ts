@@ -71,3 +71,18 @@ test("without a mesh a promotion whose primary does not start is undone, and nob
   world.run();
   expect(world.status).toMatchObject({ phase: "Succeeded", lastPromotedSpec: "v3" });
 });
+
+test.each<[string, (world: SimulatedWorld) => void]>([
+  ["failed checks", (world) => (world.answer = () => fail)],
+  ["a crash loop", (world) => world.at(200, () => (world.target = world.target === undefined ? undefined : { ...world.target, restarts: 3 }))],
+  ["pods that never come", (world) => (world.podsStart = false)],
+  ["pods that are lost", (world) => world.at(200, () => (world.target = world.target === undefined ? undefined : { ...world.target, availableReplicas: 0, readiness: { ready: false, why: "0 of 2", deadlineExceeded: false } }))],
+  ["a deleted target", (world) => world.at(200, () => (world.target = undefined))],
+  ["a person", (world) => world.at(200, () => (world.annotations = { "rollout.kurator.dev/action": `abort run=${world.status.run?.id ?? ""} by=ann` }))],
+])("every cause of a rollback is announced once: %s", (_cause, happens) => {
+  const world = initialized();
+  happens(world);
+  world.push("v2");
+  world.run(5000);
+  expect([world.status.phase, world.notices.filter((reason) => reason === "RollingBack")]).toEqual(["Failed", ["RollingBack"]]);
+});

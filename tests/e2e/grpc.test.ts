@@ -1,17 +1,16 @@
-// gRPC behind a gateway of the Gateway API, with real calls: a GRPCRoute that the engine makes, one that is the user's own, and the HTTPRoute of a manifest of Flagger's.
+// gRPC behind a gateway of the Gateway API, with real calls: a GRPCRoute that the engine makes, and the HTTPRoute of a manifest of Flagger's.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { bump, deployment, phase, replicasOf, weight } from "./support/app.ts";
+import { bump, deployment, phase, weight } from "./support/app.ts";
 import { apply, eventually, get, installCrds, kubectl, namespace, sleep } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
-import { GrpcLoad, HEALTH } from "./support/grpc.ts";
+import { GrpcLoad } from "./support/grpc.ts";
 import type { Resource } from "../../engine/ports.ts";
 
 const MADE = "routes-grpc";
-const OWN = "routes-grpc-own";
 const FLAGGER = "routes-grpc-flagger";
-const ALL = [MADE, OWN, FLAGGER];
+const ALL = [MADE, FLAGGER];
 const PORT = 9999;
 const GRPC_ROUTES: Resource = { group: "gateway.networking.k8s.io", version: "v1", plural: "grpcroutes", kind: "GRPCRoute" };
 const GATEWAY = { group: "gateway.networking.k8s.io", kind: "Gateway", name: "gateway", namespace: "istio-system" };
@@ -83,31 +82,6 @@ async function made(): Promise<void> {
   expect(counted.ok).toBeGreaterThan(1000);
 }
 
-/** A route of the user's own, which chooses by service and by metadata. */
-async function own(): Promise<void> {
-  const backendRefs = [{ group: "", kind: "Service", name: "backend", port: PORT, weight: 1 }];
-  const rules = ["version.VersionService", "grpc.health.v1.Health"].map((service) => ({ matches: [{ method: { type: "Exact", service } }], backendRefs }));
-  const spec = { parentRefs: [GATEWAY], hostnames: [`backend.${OWN}`], rules };
-  await apply({ apiVersion: "gateway.networking.k8s.io/v1", kind: "GRPCRoute", metadata: { name: "backend", namespace: OWN }, spec });
-  const load = await GrpcLoad.start(`backend.${OWN}`);
-  await eventually("the gateway's first answer", 30, () => Promise.resolve(load.firstSeen("6.0.0")));
-  const before = load.counted.lost;
-  await apply(canary(OWN, {}, { stepWeight: undefined, maxWeight: undefined, iterations: 2, match: [{ headers: { "x-user": { exact: "tester" } } }] }));
-  await phase(OWN, "Initialized");
-  const testers = await GrpcLoad.start(`backend.${OWN}`, undefined, { clients: 2, metadata: { "x-user": "tester" } });
-  const health = await GrpcLoad.start(`backend.${OWN}`, HEALTH, { clients: 1, metadata: { "x-user": "tester" } });
-  await bump({ namespace: OWN }, "6.0.3");
-  await eventually("the testers' first answer of 6.0.3", 60, () => Promise.resolve(testers.firstSeen("6.0.3")));
-  expect(load.firstSeen("6.0.3")).toBeUndefined();
-  expect((await get(GRPC_ROUTES, OWN, "backend"))?.spec).toMatchObject({ rules: [{}, {}, {}, {}] });
-  await phase(OWN, "Succeeded", 120);
-  await kubectl("-n", OWN, "delete", "canaries.rollout.kurator.dev", "backend", "--timeout=10s");
-  await eventually("given back", 60, async () => ((await replicasOf(OWN, "backend-primary")) === undefined ? true : undefined));
-  expect((await get(GRPC_ROUTES, OWN, "backend"))?.spec).toEqual(spec);
-  for (const each of [testers, health]) expect((await each.stop()).losses).toEqual({});
-  expect((await load.stop()).lost).toBe(before);
-}
-
 /** Flagger knows no GRPCRoute: its manifests have an HTTPRoute, and calls go through it as well. */
 async function flaggers(): Promise<void> {
   const manifest = canary(FLAGGER, { gatewayRefs: [GATEWAY], hosts: [`backend.${FLAGGER}`] }, { interval: "10s", stepWeight: 50 });
@@ -134,7 +108,7 @@ beforeAll(async () => {
   await Promise.all(ALL.map(deploy));
   engine = await Engine.start({ namespaces: ALL, leaseName: "grpc", apiGroups: "rollout.kurator.dev,flagger.app" });
   // They have nothing in common but the engine, so that none waits for another.
-  stories.push(made(), own(), flaggers());
+  stories.push(made(), flaggers());
   for (const story of stories) story.catch(() => undefined);
 });
 
@@ -147,6 +121,4 @@ afterAll(async () => {
 
 test("a GRPCRoute that the engine makes: calls are shared out by weight, and none is lost by a promotion or a rollback", () => stories[0]);
 
-test("a GRPCRoute of the user's own: metadata chooses the testers in each of its rules, and it is given back as it was", () => stories[1]);
-
-test("a manifest of Flagger's: its HTTPRoute carries gRPC, and no call is lost", () => stories[2]);
+test("a manifest of Flagger's: its HTTPRoute carries gRPC, and no call is lost", () => stories[1]);

@@ -259,9 +259,14 @@ function ownNamespace(): string {
 }
 
 program.parseAsync().then(
-  () => process.exit(),
+  () => end(process.exitCode),
   (error: unknown) => {
     process.stderr.write(`kurator-rollout: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exit(EXIT.error);
+    end(EXIT.error);
   },
 );
+
+/** What is still open (sockets, watches) does not keep the program; a pipe whose reader is slow does, or it would lose what it was not ready for. */
+function end(code: typeof process.exitCode): void {
+  process.stdout.write("", () => process.stderr.write("", () => process.exit(code)));
+}

@@ -1,4 +1,4 @@
-// Bundles the program into the one file that the image and the npm package carry.
+// Bundles the program into the one file that the image and the npm package carry, or into the file that is named.
 import { build } from "esbuild";
 import { readFileSync } from "node:fs";
 
@@ -6,7 +6,7 @@ const { version } = JSON.parse(readFileSync(new URL("../package.json", import.me
 
 await build({
   entryPoints: ["engine/main.ts"],
-  outfile: "dist/kurator-rollout.mjs",
+  outfile: process.argv[2] ?? "dist/kurator-rollout.mjs",
   bundle: true,
   platform: "node",
   target: "node20",

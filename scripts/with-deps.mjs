@@ -1,7 +1,7 @@
 // Runs one of the README's commands on a fresh clone: installs the dependencies when they are absent or older
 // than the lock file, then hands over. Uses Node alone, because nothing else is there yet.
 import { spawnSync } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, lstatSync, statSync } from "node:fs";
 
 const [command, ...rest] = process.argv.slice(2);
 const node = [process.execPath];
@@ -20,6 +20,11 @@ if (plan === undefined) {
 
 const installed = "node_modules/.package-lock.json";
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync("package-lock.json").mtimeMs) {
+  // npm would empty the folder that the link leads to, under whoever else uses it.
+  if (lstatSync("node_modules", { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+    console.error("with-deps: node_modules is a link to dependencies that are older than package-lock.json; run npm ci where it leads to");
+    process.exit(1);
+  }
   console.error("installing dependencies (npm ci) ...");
   run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]);
 }

@@ -1,7 +1,7 @@
 // Who gets the new version? A/B, mirroring and session affinity with real users at the gateway: chosen ones, all others, and browsers with cookies.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { bump, canary, deploy, hostOf, phase, statusOf } from "./support/app.ts";
-import { apply, eventually, installCrds, kubectl, namespace, said, sleep } from "./support/cluster.ts";
+import { apply, eventually, installCrds, kubectl, namespace, replace, sleep } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
 import { Load } from "./support/load.ts";
 
@@ -12,9 +12,8 @@ const unweighted = { stepWeight: undefined, maxWeight: undefined };
 let engine: Engine;
 let load: Load;
 
-async function replace(analysis: object): Promise<void> {
-  const { code, stderr } = await said("kubectl", ["replace", "-f", "-"], JSON.stringify(canary(app, {}, { interval: "4s", metrics: [SUCCESS], ...analysis })));
-  if (code !== 0) throw new Error(stderr);
+function analyse(analysis: object): Promise<void> {
+  return replace(canary(app, {}, { interval: "4s", metrics: [SUCCESS], ...analysis }));
 }
 
 beforeAll(async () => {
@@ -34,7 +33,7 @@ afterAll(async () => {
 });
 
 test("A/B: the users who match get the new version, and nobody else until it is promoted", async () => {
-  await replace({ ...unweighted, iterations: 3, match: [{ headers: { "x-user": { exact: "tester" } } }] });
+  await analyse({ ...unweighted, iterations: 3, match: [{ headers: { "x-user": { exact: "tester" } } }] });
   const testers = await Load.start(hostOf(app), 50, "/", 2, { "x-user": "tester" });
   await bump(app, "6.0.1");
   await eventually("the testers' first answer of 6.0.1", 60, () => Promise.resolve(testers.firstSeen("6.0.1")));
@@ -47,7 +46,7 @@ test("A/B: the users who match get the new version, and nobody else until it is 
 });
 
 test("blue/green with mirroring: the canary is measured on a copy of the traffic, and users meet it at the switch", async () => {
-  await replace({ ...unweighted, iterations: 4, mirror: true });
+  await analyse({ ...unweighted, iterations: 4, mirror: true });
   await bump(app, "6.0.2");
   const measured = await eventually("a check that passed on mirrored traffic", 90, async () => {
     const { run, route, iterations = 0 } = await statusOf(NS);
@@ -60,7 +59,7 @@ test("blue/green with mirroring: the canary is measured on a copy of the traffic
 });
 
 test("session affinity: a browser that met the new version stays with it, and forgets the cookie after a rollback", async () => {
-  await replace({ interval: "6s", stepWeight: 20, maxWeight: 60, sessionAffinity: { cookieName: "canary", maxAge: 3600 } });
+  await analyse({ interval: "6s", stepWeight: 20, maxWeight: 60, sessionAffinity: { cookieName: "canary", maxAge: 3600 } });
   const browsers = await Promise.all(Array.from({ length: 6 }, () => Load.browser(hostOf(app))));
   await bump(app, "6.0.3");
   await phase(NS, "Succeeded", 120);

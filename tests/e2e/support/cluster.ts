@@ -56,6 +56,15 @@ export async function apply(...objects: object[]): Promise<void> {
   if (code !== 0) throw new Error(`kubectl apply: ${stderr}`);
 }
 
+/** As `kubectl replace` does, so that fields of the test before do not stay; kubectl reads first, and whoever writes a status between is no reason to fail. */
+export async function replace(object: object): Promise<void> {
+  for (let left = 5; ; left--) {
+    const { code, stderr } = await said("kubectl", ["replace", "-f", "-"], JSON.stringify(object));
+    if (code === 0) return;
+    if (left === 0 || !stderr.includes("(Conflict)")) throw new Error(`kubectl replace: ${stderr}`);
+  }
+}
+
 let opened: { transport: Transport; api: KubeApi } | undefined;
 
 export async function cluster(): Promise<{ transport: Transport; api: KubeApi }> {

@@ -5,6 +5,7 @@ import type { Canary } from "../../crds/canary.ts";
 import { STRATEGIES, type CanaryStatus } from "../../crds/status.ts";
 import type { Recorder } from "../controller/recorder.ts";
 import { keyText, type Key } from "../controller/key.ts";
+import { BEFORE_TAKE_OVER } from "../machine/phases/adopting.ts";
 import type { Settings } from "../machine/settings.ts";
 
 export interface Gauges {
@@ -88,7 +89,7 @@ function recording(series: Labelled): Recorder {
 
   function ended(key: Key, settings: Settings, after: CanaryStatus): void {
     const run = after.run;
-    if (run?.outcome === undefined) return;
+    if (run?.outcome === undefined || run.reason === BEFORE_TAKE_OVER) return;
     const labels = { name: settings.target, namespace: key.namespace };
     const runOf = { ...labels, deployment_strategy: settings.strategy, analysis_status: settings.skipAnalysis ? "skipped" : "completed" };
     duration.observe(labels, Math.max(Date.parse(after.lastTransitionTime ?? run.startedAt) - Date.parse(run.startedAt), 0) / 1000);

@@ -20,6 +20,8 @@ interface Known {
   resourceVersion: string;
   /** `UNREADABLE` when the last attempt failed. */
   checksum: string;
+  /** Of `data` alone, which is all that Flagger copies. */
+  textChecksum: string;
   appType: boolean;
 }
 
@@ -79,7 +81,7 @@ export class ConfigReader {
     const { uid = "", resourceVersion = "" } = found.value.metadata;
     const place = `${namespace}/${key}`;
     this.known.delete(place);
-    this.known.set(place, { uid, resourceVersion, checksum: configChecksum(found.value), appType: isAppType(found.value) });
+    this.known.set(place, { uid, resourceVersion, checksum: configChecksum(found.value), textChecksum: configChecksum(found.value, false), appType: isAppType(found.value) });
     const [oldest] = this.known.keys();
     if (this.known.size > REMEMBERED_MAX && oldest !== undefined) this.known.delete(oldest);
     return undefined;
@@ -123,11 +125,18 @@ export function configsSeen(context: Context, reader: ConfigReader, namespace: s
   for (const ref of configRefs(primaryTemplate)) {
     const key = keyOfConfig(ref);
     const checksum = held(key);
-    const original = originals.get(key);
-    if (checksum !== undefined) primary[original === undefined ? key : keyOfConfig({ kind: ref.kind, name: original })] = checksum;
+    const name = originals.get(key);
+    const original = name === undefined ? key : keyOfConfig({ kind: ref.kind, name });
+    if (checksum !== undefined) primary[original] = (isPartialCopy(reader, namespace, key, original) ? held(original) : undefined) ?? checksum;
   }
   const entries = sources.map((ref) => [keyOfConfig(ref), held(keyOfConfig(ref))] as const).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return { target: Object.fromEntries(entries), originals, primary };
+}
+
+/** A copy of Flagger's, which has left binaryData out: no other release, and mended when it is taken over. */
+function isPartialCopy(reader: ConfigReader, namespace: string, copy: ConfigKey, original: ConfigKey): boolean {
+  const [left, right] = [reader.checksum(namespace, copy), reader.checksum(namespace, original)];
+  return left !== undefined && left.checksum === left.textChecksum && left.checksum === right?.textChecksum;
 }
 
 /** Undefined for what is not copied: it says nothing about a revision. */
@@ -141,10 +150,10 @@ function heldBy(context: Context, reader: ConfigReader, namespace: string, key: 
   return known?.uid === object.metadata.uid ? (known?.checksum ?? recorded ?? UNREADABLE) : (recorded ?? UNREADABLE);
 }
 
-/** Whether a copy was made for this Canary, by this engine or by another one that served the same API. */
+/** Whether a copy was made for this Canary, by this engine or by another one that served the same API. One that two Canaries share belongs to the one that controls it. */
 export function isOurs(object: KubeObject, owner: OwnerIdentity): boolean {
   const mark = object.metadata.annotations?.[OWNER];
-  return mark === undefined ? object.metadata.ownerReferences?.some(({ uid }) => uid === owner.uid) === true : mark === ownerMark(owner);
+  return mark === undefined ? object.metadata.ownerReferences?.some(({ uid, controller }) => uid === owner.uid && controller === true) === true : mark === ownerMark(owner);
 }
 
 /** By the keys of the originals, the names of the copies that the primary reads. Sticky: one that is there keeps its name. */

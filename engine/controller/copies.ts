@@ -4,6 +4,7 @@ import { CHECKSUM, HANDS_OFF, MARKS, ORIGIN, TOOLKIT } from "../../crds/marks.ts
 import { texts } from "../../crds/json.ts";
 import type { KubeObject, ObjectRef, Result } from "../ports.ts";
 import { ABSENT, configChecksum, configOfKey, keyOfConfig, snapshotName, UNREADABLE, type ConfigKey, type Configs } from "../workload/configs.ts";
+import { mergePatch } from "../workload/mergepatch.ts";
 import type { Wanted } from "./apply.ts";
 import { isOurs, metadataOf, refOfConfig, type ConfigReader } from "./configs.ts";
 import type { Context } from "./context.ts";
@@ -18,15 +19,15 @@ export function configsWanted(context: Context, reader: ConfigReader, drawing: D
   // The primary of a Canary without a decision is nobody's business.
   if (world.configs.target === undefined || status.primary === undefined) return [];
   const revisions = [status.primary.revision, status.run?.revision].map((hash) => world.revisions.get(hash ?? "")?.revision.configs ?? (world.revision?.hash === hash ? world.revision?.configs : undefined));
+  const promoted = world.revisions.get(status.primary.revision)?.revision;
+  const names = world.copiesOf(promoted);
   const wanted = new Map<string, Wanted>();
   for (const configs of revisions) {
     for (const [key, checksum] of contents(configs)) {
-      const entry = snapshot(context, reader, drawing, key, checksum);
+      const entry = snapshot(context, reader, drawing, key, checksum, names.get(key));
       if (entry !== undefined) wanted.set(entry.ref.name, entry);
     }
   }
-  const promoted = world.revisions.get(status.primary.revision)?.revision;
-  const names = world.copiesOf(promoted);
   const copies = contents(promoted?.configs).flatMap(([key, checksum]) => copy(context, reader, drawing, key, checksum, names.get(key)) ?? []);
   return canary.metadata.deletionTimestamp === undefined ? [...wanted.values(), ...copies] : [];
 }
@@ -35,18 +36,21 @@ function contents(configs: Configs | undefined): [ConfigKey, string][] {
   return Object.entries(configs ?? {}).filter(([, checksum]) => checksum !== ABSENT && checksum !== UNREADABLE);
 }
 
-/** Only ever of an original that still holds what the revision read. */
-function snapshot(context: Context, reader: ConfigReader, drawing: Drawing, key: ConfigKey, checksum: string): Wanted | undefined {
-  const { namespace } = drawing.world;
+/** Only ever of an original that still holds what the revision read, or of the primary's copy: where another engine made that, the original may have moved on since. */
+function snapshot(context: Context, reader: ConfigReader, drawing: Drawing, key: ConfigKey, checksum: string, copyName: string | undefined): Wanted | undefined {
+  const { namespace, owner } = drawing.world;
   const ref = snapshotOf(drawing, key, checksum);
   const there = metadataOf(context, namespace, keyOfConfig({ ...configOfKey(key), name: ref.name }));
-  if (there !== undefined || reader.checksum(namespace, key)?.checksum !== checksum) return undefined;
+  const copied = copyName === undefined ? key : keyOfConfig({ ...configOfKey(key), name: copyName });
+  const ours = metadataOf(context, namespace, copied);
+  const from = [key, ...(ours !== undefined && isOurs(ours, owner) ? [copied] : [])].find((place) => reader.checksum(namespace, place)?.checksum === checksum);
+  if (there !== undefined || from === undefined) return undefined;
   return {
     ref,
     found: undefined,
     object: placeholder(ref),
     load: async () => {
-      const source = await withContent(context, refOfConfig(namespace, key), checksum);
+      const source = await withContent(context, refOfConfig(namespace, from), checksum);
       if (!source.ok) return source.fault;
       const annotations: Record<string, string> = source.value.immutable === true ? { [WAS_IMMUTABLE]: "true" } : {};
       const kept = { ...source.value, metadata: { ...source.value.metadata, annotations } };
@@ -63,7 +67,7 @@ function copy(context: Context, reader: ConfigReader, drawing: Drawing, key: Con
   if (place === key || (there !== undefined && !isOurs(there, world.owner))) return undefined;
   const ref = refOfConfig(world.namespace, place);
   const holds = reader.checksum(world.namespace, place)?.checksum === checksum && reader.checksum(world.namespace, place)?.uid === there?.metadata.uid;
-  if (there !== undefined && holds) return undefined;
+  if (there !== undefined && holds && isMarked(drawing, there, checksum)) return undefined;
   return {
     ref,
     found: there,
@@ -80,6 +84,12 @@ function copy(context: Context, reader: ConfigReader, drawing: Drawing, key: Con
       return { found, object, replace: found !== undefined && (found.immutable === true || found.type !== object.type) };
     },
   };
+}
+
+/** One that Flagger made is not, and would be collected with its Canary while the primary still reads it. */
+function isMarked(drawing: Drawing, there: KubeObject, checksum: string): boolean {
+  const marked = owned(drawing, { ...there, metadata: { ...there.metadata, annotations: { ...there.metadata.annotations, [CHECKSUM]: checksum, [ORIGIN]: "created" } } }, false);
+  return mergePatch({ metadata: there.metadata }, { metadata: marked.metadata }) === undefined;
 }
 
 function snapshotOf({ world, settings }: Drawing, key: ConfigKey, checksum: string): ObjectRef {

@@ -8,7 +8,7 @@ import { configsDigest } from "../workload/configs.ts";
 import { templateHash } from "../workload/canonical.ts";
 import { imagesOf } from "../workload/deployment.ts";
 import { restarts } from "../workload/podrestarts.ts";
-import { revisionOfPrimary } from "../workload/primary.ts";
+import { adoptedRevision } from "../workload/primary.ts";
 import { revisionOf } from "../workload/revisions.ts";
 import { objectKey } from "./key.ts";
 import { floorOf, routeIntent, traffic, type Drawing } from "./project.ts";
@@ -68,7 +68,7 @@ function primarySeen({ world, settings, status }: Drawing): PrimarySeen | undefi
   const { primary, label, workload, configs } = world;
   if (primary === undefined || workload === undefined) return undefined;
   const { replicas, availableReplicas, readiness } = workload.read(primary, settings.primaryReadyPercent);
-  const revision = primary.metadata.annotations?.[REVISION] ?? (primary.kind === "Service" ? revisionOf(primary).hash : label === undefined ? undefined : revisionOfPrimary(primary, label, configs.originals, configs.primary).hash);
+  const revision = primary.metadata.annotations?.[REVISION] ?? (primary.kind === "Service" ? revisionOf(primary).hash : label === undefined ? undefined : adoptedRevision(primary, label, world.revision, configs.originals, configs.primary).hash);
   const floor = floorOf(status, world.scaler);
   const undersized = floor === undefined || availableReplicas >= floor ? undefined : `${availableReplicas} of ${floor} pods that all traffic takes are available`;
   return { undersized, revision, images: imagesOf((primary.spec as { template?: unknown } | undefined)?.template), replicas, availableReplicas, readiness };

@@ -1,14 +1,14 @@
 // What should the cluster look like? Renders every object of a Canary from its spec, its committed status and the stored revisions. Pure: the same
 // status renders the same objects, whoever asks and whenever.
 import type { Canary, CanarySpec } from "../../crds/canary.ts";
-import { CANARY_LABEL, EPOCH, MARKS, ORIGIN, OWNER, PAUSED, REVISION, groupOf } from "../../crds/marks.ts";
+import { CANARY_LABEL, EPOCH, MARKS, ORIGIN, OWNER, PAUSED, REVISION, groupOf, originOf } from "../../crds/marks.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
 import { cookiesOf } from "../machine/moves.ts";
 import type { Settings } from "../machine/settings.ts";
 import type { Affinity } from "../../routing/router.ts";
 import type { KubeObject, OwnerReference } from "../ports.ts";
 import { ABSENT, configOfKey, snapshotName, UNREADABLE } from "../workload/configs.ts";
-import { renderPrimary, revisionOfPrimary } from "../workload/primary.ts";
+import { adoptedRevision, renderPrimary } from "../workload/primary.ts";
 import { renderRevision, type StoredRevision } from "../workload/revisions.ts";
 import { leastReplicas, mostReplicas, renderScaler, SCALED_OBJECTS, withRest } from "../workload/scalers.ts";
 import { SERVICES } from "../workload/kinds.ts";
@@ -167,7 +167,7 @@ function missingRevisions(drawing: Drawing): KubeObject[] {
   const { world, status, settings } = drawing;
   const { primary, label, configs } = world;
   // A primary that another engine rendered is the only source of what it runs.
-  const adopted = primary !== undefined && label !== undefined && primary.metadata.annotations?.[REVISION] === undefined ? revisionOfPrimary(primary, label, configs.originals, configs.primary) : undefined;
+  const adopted = primary !== undefined && label !== undefined && primary.metadata.annotations?.[REVISION] === undefined ? adoptedRevision(primary, label, world.revision, configs.originals, configs.primary) : undefined;
   const wanted = new Set([status.primary?.revision, status.run?.revision, status.lastPromotedSpec]);
   const found = [world.revision, adopted].filter((revision) => revision !== undefined && wanted.has(revision.hash) && !world.revisions.has(revision.hash)) as StoredRevision[];
   const missing = new Map(found.map((revision) => [revision.hash, revision]));
@@ -203,7 +203,9 @@ function primary(drawing: Drawing): KubeObject | undefined {
   // Left over where a Canary is made anew while the app was being given back.
   const { [DRAIN_UNTIL]: _, ...annotations } = rendered.metadata.annotations ?? {};
   const replicasGiven: Record<string, string> = given === undefined ? {} : { [GIVEN_REPLICAS]: String(given) };
-  rendered.metadata = { ...rendered.metadata, annotations: { ...annotations, ...replicasGiven, [HANDBACK]: handback(drawing) } };
+  // One that another engine made for this Canary is the Canary's, as all else that it made.
+  const origin = found === undefined ? undefined : originOf(found, world.owner.uid);
+  rendered.metadata = { ...rendered.metadata, annotations: { ...annotations, ...replicasGiven, ...(origin === undefined ? {} : { [ORIGIN]: origin }), [HANDBACK]: handback(drawing) } };
   return owned(drawing, rendered, true);
 }
 

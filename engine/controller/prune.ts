@@ -4,6 +4,8 @@ import { CHECKSUM, OWNER, ownerMark } from "../../crds/marks.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
 import type { KubeObject, Resource } from "../ports.ts";
 import { configOfKey, keyOfConfig, snapshotName } from "../workload/configs.ts";
+import { mergePatch } from "../workload/mergepatch.ts";
+import { SCALERS, scalerName, withRest } from "../workload/scalers.ts";
 import { readRevision, revisionName, type StoredRevision } from "../workload/revisions.ts";
 import { preconditionOf } from "./commit.ts";
 import { configResources } from "./configs.ts";
@@ -43,10 +45,27 @@ function neededConfigs(stored: readonly StoredRevision[], world: World, status: 
   return needed;
 }
 
-/** The pods of the revision before, once nobody is led to them any more and nobody may want them. */
-export async function retire(context: Context, { previous, workload, owner }: World, status: CanaryStatus): Promise<string | undefined> {
-  if (previous === undefined || workload === undefined || status.rollbackWindow !== undefined || !context.leadership.mayWrite()) return undefined;
-  return previous.metadata.annotations?.[OWNER] === ownerMark(owner) ? remove(context, workload.resource, previous) : undefined;
+/** What the manifest, or the time, has taken back: pods of the revision before, once nobody is led to them, and autoscalers that it names no more. One at a time. */
+export async function retire(context: Context, { previous, workload, owner, namespace, scaler }: World, status: CanaryStatus): Promise<string | undefined> {
+  if (!context.leadership.mayWrite()) return undefined;
+  const isOurs = ({ metadata }: KubeObject): boolean => metadata.annotations?.[OWNER] === ownerMark(owner);
+  if (previous !== undefined && workload !== undefined && status.rollbackWindow === undefined && isOurs(previous)) return remove(context, workload.resource, previous);
+  for (const resource of SCALERS) {
+    const former = context.caches.list(resource.plural, namespace).find((object) => isOurs(object) && !(resource === scaler?.resource && object.metadata.name === scaler.copy?.metadata.name));
+    if (former !== undefined) return (await wake(context, resource, former)) ?? remove(context, resource, former);
+  }
+  return undefined;
+}
+
+/** The target's own scaler was told to rest, and nobody would tell it to go on. */
+async function wake({ api, caches }: Context, resource: Resource, copy: KubeObject): Promise<string | undefined> {
+  const source = caches.get(resource.plural, copy.metadata.namespace ?? "", copy.metadata.name.slice(0, -scalerName("").length));
+  const patch = source === undefined ? undefined : mergePatch(source, withRest(source, false));
+  if (source === undefined || patch === undefined) return undefined;
+  const written = await api.patch({ resource, namespace: source.metadata.namespace ?? "", name: source.metadata.name }, patch, preconditionOf(source));
+  if (!written.ok) return written.fault.message;
+  caches.absorb(written.value);
+  return undefined;
 }
 
 async function remove(context: Context, resource: Resource, object: KubeObject): Promise<string | undefined> {

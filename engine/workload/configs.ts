@@ -70,9 +70,9 @@ export function isAppType(object: KubeObject): boolean {
 }
 
 /** Flagger's checksum of `data` (the first 8 bytes of SHA-256 over its JSON as Go writes it), so that its status can be taken over; binaryData, which it leaves out, is added where there is any. */
-export function configChecksum(object: KubeObject): string {
+export function configChecksum(object: KubeObject, withBinary = true): string {
   const data = texts(object.data);
-  const binary = texts(object.binaryData);
+  const binary = withBinary ? texts(object.binaryData) : {};
   const hash = createHash("sha256").update(goJson(data));
   if (Object.keys(binary).length > 0) hash.update(goJson(binary));
   return hash.digest("hex").slice(0, 2 * CHECKSUM_BYTES);

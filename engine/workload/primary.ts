@@ -3,7 +3,8 @@
 import { defined, isMap, map, number, texts, type Json } from "../../crds/json.ts";
 import { HANDS_OFF, MARKS, ORIGIN, REVISION, TOOLKIT } from "../../crds/marks.ts";
 import type { KubeObject } from "../ports.ts";
-import { configsDigest, renamedConfigs, type ConfigKey, type Configs } from "./configs.ts";
+import { templateHash } from "./canonical.ts";
+import { configsDigest, renamedConfigs, revisionHash, type ConfigKey, type Configs } from "./configs.ts";
 import { selectorLabel, type SelectorLabel } from "./deployment.ts";
 import { PROMOTED_FIELDS, revisionOf, type StoredRevision } from "./revisions.ts";
 
@@ -91,6 +92,14 @@ export function revisionOfPrimary(primary: KubeObject, label: SelectorLabel, ori
   const live = revisionOf(primary).template;
   const template = rewrite(live, primaryLabel(label), label, originals, (key) => key !== FLAGGER_ID && key !== CONFIGS);
   return revisionOf({ ...primary, spec: { ...map(primary.spec), template } }, configs);
+}
+
+/** The same, by the target's own name for it where the two differ only in what is never copied: another name for what already serves would be a release. */
+export function adoptedRevision(primary: KubeObject, label: SelectorLabel, target: StoredRevision | undefined, originals: ReadonlyMap<ConfigKey, string>, configs: Configs): StoredRevision {
+  const runs = revisionOfPrimary(primary, label, originals, configs);
+  if (target === undefined) return runs;
+  const copied = revisionHash(templateHash(rewrite(target.template, label, label, new Map(), () => true)), target.configs);
+  return copied === runs.hash ? { ...runs, hash: target.hash, template: target.template } : runs;
 }
 
 /**

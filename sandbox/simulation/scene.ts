@@ -18,8 +18,6 @@ const PROMETHEUS = "http://prometheus.istio-system:9090";
 const ROUNDS = 12;
 const TRAFFIC_MS = 100;
 
-const GROUP_VERSIONS = { [GROUPS.own.group]: GROUPS.own.version, [GROUPS.flagger.group]: GROUPS.flagger.version } as const;
-
 export interface Lost {
   atMs: number;
   status: number;
@@ -34,6 +32,8 @@ export class Scene {
   readonly network: Network;
   /** What Prometheus does to queries. */
   prometheus: "up" | "down" | "empty" = "up";
+  /** What webhooks answer. */
+  hooks = 200;
   /** Requests that a good version should have answered. */
   readonly lost: Lost[] = [];
   readonly versions = new Map<string, number>();
@@ -43,11 +43,11 @@ export class Scene {
   private readonly engines = new Map<string, { killed: AbortController; stop: AbortController; ended: Promise<void> }>();
   private requests = 0;
 
-  /** API groups that the engines work on. */
-  groups: readonly (keyof typeof GROUP_VERSIONS)[] = [GROUPS.own.group];
-
-  /** @param reporters who counts requests in Istio's metrics; the gateway and the sidecars when absent */
-  constructor(seed: number, reporters?: WorldPorts["reporters"]) {
+  /**
+   * @param reporters who counts requests in Istio's metrics; the gateway and the sidecars when absent
+   * @param group the API group of the Canary under test; with Flagger's the engines serve both
+   */
+  constructor(seed: number, reporters?: WorldPorts["reporters"], private readonly group: "own" | "flagger" = "own") {
     this.random = mulberry(seed);
     this.store = new ApiStore({ clock: this.clock, random: this.random });
     for (const group of [GROUPS.own.group, GROUPS.flagger.group]) for (const crd of renderCRDs(group)) this.store.create("customresourcedefinitions.apiextensions.k8s.io", crd as unknown as KubeObject);
@@ -56,7 +56,7 @@ export class Scene {
     for (const name of ["istio-system", "test"]) if (this.store.get("namespaces", undefined, name) === undefined) this.store.create("namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name } });
     this.store.create("gateways.networking.istio.io", { apiVersion: "networking.istio.io/v1", kind: "Gateway", metadata: { name: "public-gateway", namespace: "istio-system" }, spec: {} });
     this.store.subscribe(({ resource, object, type }) => {
-      if (resource !== "canaries.rollout.kurator.dev" || type === "DELETED") return;
+      if (resource !== this.canaries || type === "DELETED") return;
       const status = (object.status ?? {}) as CanaryStatus;
       const line = `${status.phase} ${status.canaryWeight}`;
       if (status.phase !== undefined && this.trace.at(-1) !== line) this.trace.push(line);
@@ -67,8 +67,13 @@ export class Scene {
     return this.clock.now();
   }
 
+  /** As the store names the Canaries of this scene. */
+  get canaries(): string {
+    return `canaries.${GROUPS[this.group].group}`;
+  }
+
   status(name = "app"): CanaryStatus {
-    return (this.store.get("canaries.rollout.kurator.dev", "test", name)?.status ?? {}) as CanaryStatus;
+    return (this.store.get(this.canaries, "test", name)?.status ?? {}) as CanaryStatus;
   }
 
   start(name: string): void {
@@ -82,7 +87,7 @@ export class Scene {
       random: this.random,
       log: this.log(name),
       version: "simulated",
-      groups: new Map(this.groups.map((group) => [group, GROUP_VERSIONS[group]])),
+      groups: new Map((this.group === "own" ? [GROUPS.own] : [GROUPS.own, GROUPS.flagger]).map(({ group, version }) => [group, version])),
       metricsServer: PROMETHEUS,
       meshProvider: "istio",
       includeLabelPrefixes: [],
@@ -157,6 +162,7 @@ export class Scene {
   private http(): Http {
     return async ({ url }) => {
       await Promise.resolve();
+      if (!url.startsWith(PROMETHEUS)) return { ok: true, value: { status: this.hooks, headers: {}, body: "" } };
       if (this.prometheus === "down") return { ok: false, fault: { class: "transient", message: "prometheus is out of reach" } };
       const promql = new URL(url).searchParams.get("query") ?? "";
       const value = this.world.query(promql);

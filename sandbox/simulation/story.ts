@@ -95,7 +95,9 @@ export async function story(seed: number): Promise<Told> {
   await furnish(scene, "1.0.0", [{ configMapRef: { name: "settings" } }]);
   scene.start("one");
   scene.start("two");
-  scene.store.create("canaries.rollout.kurator.dev", canaryOf());
+  const window = draw(2) === 0 ? { rollbackWindow: { duration: "20s" } } : {};
+  act(JSON.stringify(window));
+  scene.store.create("canaries.rollout.kurator.dev", canaryOf(window));
   const wrong: string[] = [];
   if (!(await scene.until(() => scene.status().phase === "Initialized", 60))) wrong.push("never initialized");
 
@@ -176,6 +178,7 @@ async function rest(scene: Scene, last: string): Promise<string[]> {
   for (const { atMs, status: code, version } of scene.lost.slice(0, 5)) wrong.push(`a request was lost at ${new Date(atMs).toISOString()}: ${code} of ${version ?? "nobody"}`);
   // A fixed point: nothing more is written, once a watch that was cut has come back and told of the last write.
   await scene.advance(40_000);
+  if (scene.store.get("deployments.apps", "test", "app-previous") !== undefined) wrong.push("pods of the revision before are left");
   const before = scene.store.get("canaries.rollout.kurator.dev", "test", "app")?.metadata.resourceVersion;
   await scene.advance(60_000);
   if (scene.store.get("canaries.rollout.kurator.dev", "test", "app")?.metadata.resourceVersion !== before) wrong.push("the Canary was written at rest");

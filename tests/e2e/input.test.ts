@@ -41,7 +41,9 @@ describe("what only the engine can see stalls the Canary and leaves the workload
     ["UnknownMetric", canary(app, {}, { metrics: [{ name: "a", query: "up{{ nothing }}", thresholdRange: { min: 1 } }] }), "InvalidSpec", "spec.analysis.metrics[0].query"],
     ["GatewayMissing", canary(app, { service: { port: 9898, gateways: ["istio-system/nobody"], hosts: ["x.test"] } }), "GatewayMissing", "spec.service.gateways[0]"],
     ["TargetMissing", canary(app, { targetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "nobody" } }), "TargetMissing", "spec.targetRef.name"],
-    ["Unsupported", canary(app, { autoscalerRef: { apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler", name: "backend" } }), "Unsupported", "spec.autoscalerRef"],
+    ["AutoscalerMissing", canary(app, { autoscalerRef: { apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler", name: "backend" } }), "AutoscalerMissing", "spec.autoscalerRef"],
+    ["Unsupported", canary(app, { provider: "kubernetes", service: { port: 9898 } }), "Unsupported", "spec.analysis.stepWeight"],
+    ["a header that is HTTP's own", canary(app, {}, { webhooks: [{ name: "gate", url: "http://gate.test/", headers: { Host: "elsewhere" } }] }), "InvalidSpec", "spec.analysis.webhooks[0].headers"],
   ];
 
   test.each(rows)("%s", async (_name, manifest, reason, path) => {

@@ -1,4 +1,4 @@
-// Routes that are not the plain one, with real traffic: delegation, TCP through sidecars, and cookies behind a gateway of the Gateway API, over a restart too.
+// Routes that are not the plain one, with real traffic: delegation, and TCP through sidecars.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { bump, canary, deploy, deployment, hostOf, phase, service, weight } from "./support/app.ts";
 import { apply, eventually, get, installCrds, kubectl, namespace } from "./support/cluster.ts";
@@ -8,8 +8,6 @@ import type { Resource } from "../../engine/ports.ts";
 
 const DELEGATED = "routes-delegated";
 const TCP = "routes-tcp";
-const COOKIES = "routes-cookies";
-const LEASE = "routes";
 const VIRTUAL_SERVICES: Resource = { group: "networking.istio.io", version: "v1", plural: "virtualservices", kind: "VirtualService" };
 const SUCCESS = { name: "request-success-rate", interval: "20s", thresholdRange: { min: 99 } };
 let engine: Engine;
@@ -19,14 +17,14 @@ function virtualService(name: string, inside: string, spec: object): object {
 }
 
 beforeAll(async () => {
-  for (const each of [DELEGATED, TCP, COOKIES]) await namespace(each);
+  for (const each of [DELEGATED, TCP]) await namespace(each);
   await installCrds();
-  engine = await Engine.start({ namespaces: [DELEGATED, TCP, COOKIES], leaseName: LEASE });
+  engine = await Engine.start({ namespaces: [DELEGATED, TCP], leaseName: "routes" });
 });
 
 afterAll(async () => {
   await engine.stop();
-  await kubectl("delete", "namespace", DELEGATED, TCP, COOKIES, "--wait=false");
+  await kubectl("delete", "namespace", DELEGATED, TCP, "--wait=false");
 });
 
 test("delegation: a root of the user's leads to the engine's route, and keeps what it says", async () => {
@@ -83,33 +81,4 @@ test("TCP: connections of callers in the mesh are shared out by weight, and none
   while (!done) expect((await calls()).lost).toBeUndefined();
   await ended;
   expect(await calls()).toEqual({ "6.0.1": 60 });
-});
-
-test("cookies behind a gateway: whoever met the new version stays with it, also while the engine is gone and after its return", async () => {
-  const app = { namespace: COOKIES };
-  await apply(deployment(app), service(app));
-  await kubectl("-n", COOKIES, "rollout", "status", "deployment/backend", "--timeout=120s");
-  const spec = { provider: "gatewayapi:v1", service: { port: 9898, gatewayRefs: [{ name: "gateway", namespace: "istio-system" }], hosts: [hostOf(app)] } };
-  const selected = `reporter="destination",destination_workload_namespace="{{ namespace }}",destination_workload="{{ target }}"`;
-  const errors = { name: "errors", interval: "20s", thresholdRange: { max: 0 }, query: `sum(rate(istio_requests_total{${selected},response_code=~"5.."}[{{ interval }}])) or vector(0)` };
-  await apply(canary(app, spec, { interval: "6s", stepWeight: 30, maxWeight: 60, metrics: [errors], sessionAffinity: { cookieName: "canary", primaryCookieName: "primary", maxAge: 3600 } }));
-  await phase(COOKIES, "Initialized", 90);
-  const settled = await Load.start(hostOf(app));
-  await eventually("the gateway answers", 30, () => Promise.resolve(settled.firstSeen("6.0.0")));
-  await settled.stop();
-  const browsers = await Promise.all(Array.from({ length: 6 }, () => Load.browser(hostOf(app))));
-  await bump(app, "6.0.1");
-  await weight(COOKIES, 30);
-  await engine.kill("SIGKILL");
-  await kubectl("-n", COOKIES, "delete", "lease", LEASE, "--ignore-not-found");
-  await kubectl("-n", DELEGATED, "delete", "lease", LEASE, "--ignore-not-found");
-  await engine.start();
-  await weight(COOKIES, 60);
-  // From the old version to the new one at the most once, and never back; while the primary is updated its own pods are of both.
-  const met = browsers.map((browser) => browser.met.join(" "));
-  await phase(COOKIES, "Succeeded", 120);
-  expect(met.filter((versions) => !["6.0.0", "6.0.0 6.0.1", "6.0.1"].includes(versions))).toEqual([]);
-  expect(met.some((versions) => versions.endsWith("6.0.1"))).toBe(true);
-  expect(met.some((versions) => versions.endsWith("6.0.0"))).toBe(true);
-  for (const browser of browsers) expect((await browser.stop()).losses).toEqual({});
 });

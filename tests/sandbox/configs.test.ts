@@ -154,6 +154,30 @@ test("another app's ConfigMap of the copy's name is left alone", async () => {
   await other.end();
 });
 
+test("two Canaries share a ConfigMap: each is promoted for itself, and the end of one leaves the other's copy", async () => {
+  const scene = await begun();
+  const target = structuredClone(scene.store.get("deployments.apps", "test", "app"));
+  if (target === undefined) throw new Error("no target");
+  const spec = target.spec as { replicas: number; selector: object; template: { metadata: object } };
+  Object.assign(spec, { replicas: 1, selector: { matchLabels: { app: "other" } } });
+  spec.template.metadata = { labels: { app: "other" } };
+  scene.store.create("deployments.apps", { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "other", namespace: "test" }, spec });
+  const other = canaryOf({ targetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "other" }, service: { port: 8080, gateways: ["istio-system/public-gateway"], hosts: ["other.test"] }, suspend: false });
+  scene.store.create(CANARIES, { ...other, metadata: { name: "other", namespace: "test" } });
+  expect(await scene.until(() => scene.status("other").phase === "Initialized", 60)).toBe(true);
+  expect(data(scene, "settings-other-primary")).toEqual({ ERROR_RATE: "0" });
+  // Only one of them has traffic, so only that one gets through.
+  set(scene, { ERROR_RATE: "0", COLOUR: "blue" });
+  expect(await scene.until(() => scene.status().phase === "Succeeded", 400)).toBe(true);
+  expect([data(scene, "settings-primary"), data(scene, "settings-other-primary")]).toEqual([{ ERROR_RATE: "0", COLOUR: "blue" }, { ERROR_RATE: "0" }]);
+  scene.store.delete(CANARIES, "test", "app");
+  expect(await scene.until(() => data(scene, "settings-primary") === undefined, 120)).toBe(true);
+  await scene.advance(5000);
+  expect(data(scene, "settings-other-primary")).toEqual({ ERROR_RATE: "0" });
+  expect(scene.lost).toEqual([]);
+  await scene.end();
+});
+
 test("what nobody needs any more is removed, and a deleted Canary leaves nothing", async () => {
   const scene = await begun();
   for (let release = 0; release < 8; release += 1) {

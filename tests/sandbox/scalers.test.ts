@@ -98,6 +98,17 @@ test("without its autoscaler nothing starts, and it says why; deleting the Canar
   await scene.end();
 });
 
+test("an autoscaler that the manifest names no more loses its copy", async () => {
+  const scene = await begun();
+  const canary = structuredClone(scene.store.get(CANARIES, "test", "app"));
+  if (canary === undefined) throw new Error("no Canary");
+  const { autoscalerRef: _, ...spec } = canary.spec as { autoscalerRef: object };
+  scene.store.update(CANARIES, { ...canary, spec });
+  expect(await scene.until(() => scene.store.get(HPAS, "test", "app-primary") === undefined, 20)).toBe(true);
+  expect(scene.store.get(HPAS, "test", "app")).toBeDefined();
+  await scene.end();
+});
+
 describe("KEDA", () => {
   const SCALED_OBJECTS = "scaledobjects.keda.sh";
   const PAUSED = "autoscaling.keda.sh/paused-replicas";

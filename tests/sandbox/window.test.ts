@@ -131,3 +131,18 @@ test("a Canary that is deleted while the kept pods serve gives the app back with
   expect(scene.lost).toEqual([]);
   await scene.end();
 });
+
+test("a revision that is pushed while the kept pods serve waits for the primary, and an edit of the window takes nothing from under them", async () => {
+  const scene = await promoted({ duration: "10m" });
+  act(scene, "rollback");
+  expect(await scene.until(() => leadsTo(scene, "app-primary") === "app-previous", 5)).toBe(true);
+  const canary = structuredClone(scene.store.get(CANARIES, "test", "app"));
+  if (canary === undefined) throw new Error("no Canary");
+  const { rollbackWindow: _, ...spec } = canary.spec as { rollbackWindow: object };
+  scene.store.update(CANARIES, { ...canary, spec });
+  setImage(scene, "3.0.0");
+  expect(await scene.until(() => scene.status().run?.outcome === "Promoted" && scene.status().run?.images[0] === "sandbox/app:3.0.0", 400)).toBe(true);
+  expect([imageOf(scene, "app-primary"), leadsTo(scene, "app-primary"), deployment(scene, "app-previous")]).toEqual(["sandbox/app:3.0.0", "app-primary", undefined]);
+  expect(scene.lost).toEqual([]);
+  await scene.end();
+});

@@ -87,7 +87,7 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
   verbs: [get, list, watch, create, patch, delete]
 {{- end }}
 {{- if .Values.readSecrets }}
-# Asked for by readSecrets: credentials of MetricTemplates, AlertProviders and webhooks are in Secrets.
+# Asked for by readSecrets: credentials of MetricTemplates and AlertProviders are in Secrets.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get]

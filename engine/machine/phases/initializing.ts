@@ -1,4 +1,5 @@
 // From a running app to a primary that serves in its place. The target keeps running until the primary has the traffic and the old route has drained.
+import { adopt } from "./adopting.ts";
 import { confirmRoute, IMAGES_MAX, iso, judged, move, named, normal, routeTo, stay } from "../moves.ts";
 import type { Move, Situation, TargetSeen } from "../types.ts";
 
@@ -53,21 +54,7 @@ function missing(at: Situation): Move {
 /** Until traffic moves, the primary follows the target; a primary that is already there (status lost, Canary made anew) is adopted instead. */
 function choosePrimary(at: Situation, target: TargetSeen): Move | undefined {
   const { status, seen } = at;
-  if (status.primary === undefined && seen.primary?.revision !== undefined) {
-    const revision = seen.primary.revision;
-    return move(
-      at,
-      {
-        phase: "Initializing",
-        primary: { revision, images: seen.primary.images },
-        lastAppliedSpec: revision,
-        lastPromotedSpec: revision,
-        target: judged(at, target, { revision, generation: 0 }),
-      },
-      "adopting the primary that is already there",
-      normal("Adopted", `${named(at, at.settings.primary)} already runs revision ${revision}: it stays the promoted one`),
-    );
-  }
+  if (status.primary === undefined && seen.primary?.revision !== undefined) return adopt(at, target, seen.primary, seen.primary.revision);
   const adopted = status.lastPromotedSpec !== undefined && status.lastPromotedSpec !== "";
   if (adopted || status.route !== undefined) return undefined;
   if (status.primary?.revision === target.hash) {

@@ -1,4 +1,5 @@
 // From the last passed check to the end: the primary takes over the analysed revision, traffic returns to it, and the target goes to rest.
+import { rollBack } from "./rollback.ts";
 import type { Run } from "../../../crds/status.ts";
 import { canaryWeightOf, confirmRoute, endRun, instant, iso, judged, move, named, normal, routeTo, stay, warning } from "../moves.ts";
 import { openWindow } from "./previous.ts";
@@ -71,6 +72,7 @@ function block(at: Situation): Move {
   const healthy = (seen.target?.availableReplicas ?? 0) > 0 && seen.target?.readiness.ready === true;
   const why = seen.primary === undefined ? "missing" : seen.primary.readiness.ready ? (seen.primary.undersized ?? "not updated") : seen.primary.readiness.why;
   const message = `Promotion of ${named(at, at.canary.metadata.name)} failed, primary not ready: ${why}`;
+  if (!settings.routed) return undone(at, message);
   if (!healthy) return { ...stay(at, message), problem: { reason: "PrimaryUnavailable", path: "spec.targetRef.name", message } };
   return move(
     at,
@@ -78,6 +80,16 @@ function block(at: Situation): Move {
     message,
     warning("PromotionBlocked", `${message}; ${named(at, settings.target)} serves all traffic`),
   );
+}
+
+/** Nobody can be sent to the canary, so nobody is: what serves is what is left of the primary's pods, and they are to be those of the promoted revision again. */
+function undone(at: Situation, message: string): Move {
+  const { status, seen } = at;
+  const promoted = status.lastPromotedSpec ?? "";
+  const back = rollBack(at, "RolledBack", "PromotionFailed", message);
+  if (!seen.stored.has(promoted)) return back;
+  const images = status.history?.find((run) => run.revision === promoted)?.images ?? [];
+  return { ...back, status: { ...back.status, primary: { revision: promoted, images } } };
 }
 
 export function finalising(at: Situation): Move {

@@ -1,5 +1,5 @@
 // The seed's app: podinfo as `backend`, reached through the gateway by a VirtualService of the user's own, and its Canary with the interval shortened.
-import { CANARIES, apply, cluster, DEPLOYMENTS, eventually, get, kubectl } from "./cluster.ts";
+import { CANARIES, apply, cluster, DEPLOYMENTS, eventually, get, kubectl, sleep } from "./cluster.ts";
 import type { CanaryStatus } from "../../../crds/status.ts";
 import type { KubeObject } from "../../../engine/ports.ts";
 
@@ -108,12 +108,26 @@ export async function deploy(options: AppOptions): Promise<void> {
 }
 
 export async function bump({ namespace, name = "backend" }: AppOptions, version: string): Promise<void> {
-  await kubectl("-n", namespace, "set", "image", `deployment/${name}`, `backend=${IMAGE}:${version}`);
+  await noticed(namespace, name, () => kubectl("-n", namespace, "set", "image", `deployment/${name}`, `backend=${IMAGE}:${version}`));
 }
 
 /** Another command line is a new revision as well: this is how podinfo is told to fail or to be slow. */
 export async function release(options: AppOptions): Promise<void> {
-  await apply(deployment(options));
+  await noticed(options.namespace, options.name ?? "backend", () => apply(deployment(options)));
+}
+
+const NOTICED_MS = 15_000;
+
+/** What is waited for next must not be found in the status of the run before. Where nobody notices, because nothing is rolled out yet or the engine is off, it is not waited for. */
+async function noticed(namespace: string, name: string, change: () => Promise<unknown>): Promise<void> {
+  const look = async (): Promise<string> => {
+    const { phase: now, run, lastAppliedSpec } = await statusOf(namespace, name);
+    return JSON.stringify([now, run?.id, run?.outcome, lastAppliedSpec]);
+  };
+  const before = await look();
+  await change();
+  if (before === "[null,null,null,null]") return;
+  for (const end = Date.now() + NOTICED_MS; Date.now() < end && (await look()) === before; ) await sleep(100);
 }
 
 export async function statusOf(namespace: string, name = "backend"): Promise<CanaryStatus> {

@@ -140,6 +140,10 @@ describe("a MetricTemplate", () => {
     expect(planned(referring, { template: templates({ provider: { type: "prometheus" }, query: "up{zone='{{ variables.zone }}'}" }) }).address).toBe("http://prometheus:9090");
   });
 
+  test("without an interval of the metric is asked about the last minute", () => {
+    expect(planned({ ...referring, interval: undefined }, { template: templates(template) }).query).toContain("[1m]");
+  });
+
   test("beside a builtin's name is measured as well as the builtin", () => {
     const result = plan({ ...referring, name: "request-success-rate" }, { template: templates(template) });
     expect(result.ok ? result.metrics.map(({ name }) => name) : result.problems).toEqual(["request-success-rate", "request-success-rate (template)"]);

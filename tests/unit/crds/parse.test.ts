@@ -25,6 +25,17 @@ describe("parseCanary", () => {
     expect(parsed({ ...own, metadata, status })).toEqual({ ...own, metadata, status });
   });
 
+  test.each([
+    [{ Host: "elsewhere" }, /remove it/],
+    [{ "transfer-encoding": "chunked" }, /remove it/],
+    [{ "X A": "a" }, /no header can have/],
+    [{ "X-A": "a\nb" }, /one line/],
+  ])("headers %j of a webhook are refused, which no rule of a CRD could do at a bounded cost", (headers, says) => {
+    const spec = own?.spec as { analysis: object };
+    const result = parseCanary({ ...own, spec: { ...spec, analysis: { ...spec.analysis, webhooks: [{ name: "gate", url: "http://gate.test/", headers }] } } });
+    expect(result.ok ? [] : result.problems.map(({ path, message }) => `${path}: ${message}`).join()).toMatch(says);
+  });
+
   test("never throws, whatever it is given", () => {
     fc.assert(
       fc.property(fc.anything({ withNullPrototype: true, withBigInt: true, withDate: true }), (value) => {

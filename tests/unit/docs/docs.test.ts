@@ -86,8 +86,19 @@ test("the load tester's page has every type, switch and field, and no other", ()
   expect(firstCells(section("docs/loadtester.md", "Load")).sort()).toEqual([...LOAD_FIELDS].sort());
 });
 
-test("files that the differences name as proof exist", () => {
-  const named = [...page("docs/differences.md").matchAll(/`(tests\/[\w/.-]+\.ts)`/g)].map(([, path = ""]) => path);
-  expect(named.length).toBeGreaterThan(5);
-  expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+test("files that the documents name as proof exist, and so do the tests", () => {
+  const lost = PAGES.flatMap((file) =>
+    [...page(file).matchAll(/`(tests\/[\w/.-]+\.ts)`(?: "([^"]+)")?/g)].flatMap(([, path = "", name]) => {
+      if (!existsSync(join(root, path))) return [`${file}: no ${path}`];
+      return name === undefined || page(path).includes(name) ? [] : [`${file}: no "${name}" in ${path}`];
+    }),
+  );
+  expect(lost).toEqual([]);
+});
+
+test("every weak point has a row, and every row a proof or a word about what is not met", () => {
+  const rows = [...page("docs/weak-points.md").matchAll(/^\| ([WU]\d+) \|.*\| (.*) \| (.*) \|$/gm)].map(([, id = "", here = "", proof = ""]) => ({ id, proved: proof.includes("`tests/") || /not met|there is none/i.test(here) }));
+  const points = Array.from({ length: 31 }, (_, index) => `W${index + 1}`);
+  expect(rows.map(({ id }) => id).filter((id) => id.startsWith("W"))).toEqual(points);
+  expect(rows.filter(({ proved }) => !proved).map(({ id }) => id)).toEqual([]);
 });

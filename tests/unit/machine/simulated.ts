@@ -41,6 +41,8 @@ export class SimulatedWorld {
   podsStart = true;
   primaryStarts = true;
   deleting = false;
+  /** The router can send users to the canary. */
+  routed = true;
   stale: string | undefined;
   frozen: string | undefined;
   window: WindowSeen | undefined;
@@ -116,7 +118,7 @@ export class SimulatedWorld {
 
   /** True when something was committed or answered, so that another look is due at once. */
   private step(): boolean {
-    const settings = settingsOf(this.group, this.spec);
+    const settings = settingsOf(this.group, this.spec, { weights: this.routed });
     const seen = this.observation();
     const view = { kind: { group: this.group, name: "Canary" }, metadata: { name: "backend", namespace: "webapp", generation: 1, annotations: this.annotations }, spec: this.spec, status: this.status };
     const frozen = JSON.stringify([view, [...seen.answers]]);

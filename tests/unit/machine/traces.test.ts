@@ -365,18 +365,6 @@ describe("what must not hold a run for ever, nor end it for nothing", () => {
     expect(world.status.phase).toBe("Failed");
   });
 
-  test("a status of Flagger's is adopted: what serves is the promoted revision, and nothing starts by itself", () => {
-    for (const phase of ["Initialized", "Progressing", "WaitingPromotion", "Promoting", "Finalising", "Succeeded", "Failed"] as const) {
-      const world = initialized();
-      world.status = { phase, canaryWeight: 0, failedChecks: 0, iterations: 0, lastAppliedSpec: "6f8d", lastPromotedSpec: "6f8d" };
-      world.run();
-      expect([phase, world.status.phase, world.status.lastPromotedSpec]).toEqual([phase, "Initialized", "v1"]);
-      world.push("v2");
-      world.run();
-      expect([phase, world.status.phase, world.status.lastPromotedSpec]).toEqual([phase, "Succeeded", "v2"]);
-    }
-  });
-
   test.each([
     ["a fraction", { stepWeight: 2.5, maxWeight: 6 }, [2, 4, 6]],
     ["next to nothing", { stepWeight: 1e-7, maxWeight: 3 }, [1, 2, 3]],

@@ -86,6 +86,17 @@ test("a mirror is a filter, and is read back", () => {
   expect(rules({ ...intent, mirror: false }, foundOf(router, objects))[0]?.filters).toBeUndefined();
 });
 
+test("each rule of the user's own route that leads to the app is split, and keeps its port, timeout and filters", () => {
+  const two = [
+    { matches: [{ path: { type: "PathPrefix", value: "/api" } }], timeouts: { request: "3s" }, backendRefs: [{ group: "", kind: "Service", name: "podinfo", port: 9898, weight: 1 }] },
+    { matches: [{ path: { type: "PathPrefix", value: "/admin" } }], filters: [{ type: "RequestMirror", requestMirror: { backendRef: { name: "audit", port: 80 } } }], backendRefs: [{ group: "", kind: "Service", name: "podinfo", port: 9999, weight: 1 }] },
+  ];
+  const own: KubeObject = { ...gatewaySamples.users, spec: { ...map(gatewaySamples.users.spec), rules: two } };
+  const led = map(router.render(intentOf(gatewaySpec(), 30), foundOf(router, [own]), version)[0]?.spec).rules as Record<string, unknown>[];
+  const split = (port: number): object[] => [{ name: "podinfo-primary", port, weight: 70 }, { name: "podinfo-canary", port, weight: 30 }];
+  expect(led).toMatchObject([{ ...two[0], backendRefs: split(9898) }, { ...two[1], backendRefs: split(9999) }]);
+});
+
 describe("a Gateway", () => {
   const parentRef = { group: "gateway.networking.k8s.io", kind: "Gateway", name: "public" };
   const status = (condition: object): object => ({ parents: [{ parentRef, conditions: [{ type: "Accepted", ...condition }] }] });

@@ -1,19 +1,23 @@
 // Which HTTP routes make up what users get? One weighted route, or several where some users are chosen, kept or let go. Every route beside the
 // weighted one carries a name, by which it is recognised when it is read.
-import { defined, isMap, list, map, text, type Json } from "../crds/json.ts";
+import { defined, isMap, list, map, text, without, type Json } from "../crds/json.ts";
 import { sendsCookie, setCookies } from "./cookies.ts";
 import type { RouteIntent } from "./router.ts";
 
 export const NAMES = { matched: "canary-matched", rest: "canary-rest", stickyCanary: "canary-sticky", stickyPrimary: "primary-sticky", expired: "sticky-expired" } as const;
 const OWN_NAMES: ReadonlySet<string> = new Set(Object.values(NAMES));
 
-/**
- * @param base everything of a route but its match and where it leads
- * @param split the two weighted destinations, primary first
- */
-export function httpRoutes(intent: RouteIntent, base: Json, split: Json[]): Json[] {
+export interface HttpParts {
+  /** Everything of a route but its match and where it leads. */
+  base: Json;
+  /** The two weighted destinations, primary first. */
+  split: Json[];
+  /** Conditions of all requests, of which one has to hold; none when there are none. */
+  service: Json[];
+}
+
+export function httpRoutes(intent: RouteIntent, { base, split, service }: HttpParts): Json[] {
   const { spec, affinity } = intent;
-  const service = list(spec.service?.match).map(map);
   const plain = (match: Json[], route: Json[], more: Json = {}): Json => defined({ match: match.length === 0 ? undefined : match, ...base, ...more, route });
   const only = (kept: 0 | 1): Json[] => split.map((destination, index) => ({ ...destination, weight: index === kept ? 100 : 0 }));
   if (intent.scope === "matched") {
@@ -54,6 +58,13 @@ export function splitOf(routes: readonly Json[], canary: string): Split {
   }
   if (named(NAMES.stickyCanary) !== undefined && !leadsTo(only, canary)) return { kind: "unclear", why: `users are kept at ${canary}, which has no weight` };
   return { kind: "split", route: list(only.route).map(map), scope: "all", mirror: isMap(only.mirror) };
+}
+
+/** The route without what a run made of it: undefined for one that was made for a few users beside it. */
+export function withoutRun(route: Json): Json | undefined {
+  const name = text(route.name) ?? "";
+  if (OWN_NAMES.has(name) && name !== NAMES.rest) return undefined;
+  return without(route, ["mirror", "mirrorPercentage", ...(name === NAMES.rest ? ["name"] : [])]);
 }
 
 function leadsTo(route: Json | undefined, host: string): boolean {

@@ -1,11 +1,12 @@
 // How does Istio split traffic between primary and canary? One VirtualService with two weighted destinations, and a DestinationRule for each.
 // It owns hosts, gateways and routes of that VirtualService and the policy of the rules; whatever else is on them belongs to others and stays.
+import { isDeepStrictEqual } from "node:util";
 import type { CanarySpec } from "../crds/canary.ts";
 import { defined, isMap, list, map, mapFromText, text, without, type Json } from "../crds/json.ts";
 import { foreignController, markedAnnotations, originalSpec, originOf, unmarked } from "../crds/marks.ts";
 import type { Problem } from "../crds/problem.ts";
 import type { KubeObject, Resource } from "../engine/ports.ts";
-import { httpRoutes, splitOf } from "./istio-routes.ts";
+import { httpRoutes, splitOf, withoutRun } from "./istio-routes.ts";
 import { keyOf, type FoundObjects, type RouteIntent, type Router, type RouteReading } from "./router.ts";
 
 const GROUP = "networking.istio.io";
@@ -70,6 +71,40 @@ function gateways(spec: CanarySpec): string[] {
   if (delegated(spec)) return [];
   const named = spec.service?.gateways ?? [];
   return named.length === 0 ? [MESH] : named;
+}
+
+/** Callers who get routes of their own, because of what a destination has to say to them. */
+interface Side {
+  /** Whether destinations name the port. */
+  named: boolean;
+  /** Whether there is another side, from which its conditions tell it. */
+  apart: boolean;
+  conditions: Json[];
+}
+
+/**
+ * A gateway has to be told which of several ports is meant, or it finds none; within the mesh it is the one that was called, and naming one would lead
+ * callers of all others to it. Where both lead to the app each gets its own routes.
+ */
+function sidesOf(spec: CanarySpec): Side[] {
+  const conditions = list(spec.service?.match).map(map);
+  const outside = gateways(spec).filter((name) => name !== MESH);
+  const within = gateways(spec).includes(MESH);
+  if (spec.service?.portDiscovery !== true || !within || outside.length === 0) {
+    return [{ named: spec.service?.portDiscovery === true && !within, apart: false, conditions }];
+  }
+  const narrowed = (side: string[]): Json[] => {
+    if (conditions.length === 0) return [{ gateways: side }];
+    const kept = conditions.map((one) => ({ ...one, gateways: one.gateways === undefined ? side : list(one.gateways).filter((name) => (name === MESH) === (side[0] === MESH)) }));
+    return kept.filter((one) => one.gateways.length > 0);
+  };
+  const sides = [{ named: true, apart: true, conditions: narrowed(outside) }, { named: false, apart: true, conditions: narrowed([MESH]) }];
+  return sides.filter((side) => side.conditions.length > 0);
+}
+
+function isMeshRoute(route: Json): boolean {
+  const matches = list(route.match).map(map);
+  return matches.length > 0 && matches.every((match) => isDeepStrictEqual(match.gateways, [MESH]));
 }
 
 function routedHosts({ apex, spec }: RouteIntent): string[] {
@@ -189,10 +224,12 @@ function whole(intent: RouteIntent, resource: Resource, name: string, version: (
 function virtualServiceSpec(intent: RouteIntent, before: Json): Json {
   const foreign = without(before, ["hosts", "gateways", "http", "tcp"]);
   const place = delegated(intent.spec) ? {} : { hosts: routedHosts(intent), gateways: gateways(intent.spec) };
-  if (isTcp(intent.spec)) return { ...foreign, ...place, tcp: [tcpRoute(intent)] };
+  const sides = sidesOf(intent.spec);
+  if (isTcp(intent.spec)) return { ...foreign, ...place, tcp: sides.map((side) => tcpRoute(intent, side)) };
   // Routes for other ports of an adopted VirtualService stay; those of ours were for an app that used to speak TCP.
   const others = before.tcp === undefined || leadsToApp(before.tcp, intent) ? {} : { tcp: before.tcp };
-  return { ...foreign, ...place, ...others, http: httpRoutes(intent, httpBase(intent), destinations(intent)) };
+  const http = sides.flatMap((side) => httpRoutes(intent, { base: httpBase(intent), split: destinations(intent, side), service: side.conditions }));
+  return { ...foreign, ...place, ...others, http };
 }
 
 function httpBase(intent: RouteIntent): Json {
@@ -208,18 +245,15 @@ function httpBase(intent: RouteIntent): Json {
   });
 }
 
-/** Of the match conditions only ports mean something to TCP. */
-function tcpRoute(intent: RouteIntent): Json {
-  const ports = list(intent.spec.service?.match).flatMap((match) => (map(match).port === undefined ? [] : [{ port: map(match).port }]));
-  return { ...(ports.length === 0 ? {} : { match: ports }), route: destinations(intent) };
+/** Of the match conditions only ports and gateways mean something to TCP. */
+function tcpRoute(intent: RouteIntent, side: Side): Json {
+  const said = side.conditions.map(({ port, gateways }) => defined({ port, gateways: side.apart ? gateways : undefined })).filter((match) => Object.keys(match).length > 0);
+  return { ...(said.length === 0 ? {} : { match: said }), route: destinations(intent, side) };
 }
 
 /** A weight of 0 is written out: a destination without one is something else to Istio and to `read`. */
-function destinations(intent: RouteIntent): Json[] {
-  const service = intent.spec.service;
-  // Only a gateway has to be told which of several ports is meant; within the mesh it is the one that was called.
-  const outside = delegated(intent.spec) || gateways(intent.spec)[0] !== MESH;
-  const port = service?.portDiscovery === true && outside ? { port: { number: service.port } } : {};
+function destinations(intent: RouteIntent, { named }: Side): Json[] {
+  const port = named ? { port: { number: intent.spec.service?.port } } : {};
   const weights = [intent.primaryWeight, intent.canaryWeight];
   return hosts(intent).map((host, i) => ({ destination: { host, ...port }, weight: weights[i] }));
 }
@@ -229,13 +263,23 @@ function destinations(intent: RouteIntent): Json[] {
 function read(intent: Pick<RouteIntent, "namespace" | "apex" | "spec">, found: FoundObjects): RouteReading {
   const object = found.get(routeKey(intent));
   if (object === undefined) return { kind: "absent" };
+  const routes = list(isTcp(intent.spec) ? map(object.spec).tcp : map(object.spec).http).map(map);
+  const sides = sidesOf(intent.spec);
+  const [first, ...others] = sides.length < 2 ? [readSide(intent, routes)] : sides.map(({ named }) => readSide(intent, routes.filter((route) => isMeshRoute(route) !== named)));
+  if (first === undefined) return unknown(intent, "no route leads to it");
+  const unclear = others.find((other) => other.kind !== "known") ?? first;
+  if (unclear.kind !== "known") return unclear;
+  return others.every((other) => isDeepStrictEqual(other, first)) ? first : unknown(intent, "its routes for gateways and for the mesh disagree");
+}
+
+function readSide(intent: Pick<RouteIntent, "namespace" | "apex" | "spec">, routes: Json[]): RouteReading {
   if (!isTcp(intent.spec)) {
-    const split = splitOf(list(map(object.spec).http).map(map), hosts(intent)[1]);
+    const split = splitOf(routes, hosts(intent)[1]);
     return split.kind === "unclear" ? unknown(intent, split.why) : weightsOf(intent, split.route, { scope: split.scope, mirror: split.mirror });
   }
-  const routes = list(map(object.spec).tcp);
-  if (routes.length !== 1) return unknown(intent, `it has ${routes.length} tcp routes, where one should split all traffic`);
-  return weightsOf(intent, list(map(routes[0]).route).map(map), { scope: "all", mirror: false });
+  const [route] = routes;
+  if (route === undefined || routes.length !== 1) return unknown(intent, `it has ${routes.length} tcp routes, where one should split all traffic`);
+  return weightsOf(intent, list(route.route).map(map), { scope: "all", mirror: false });
 }
 
 function weightsOf(intent: Names, route: Json[], more: { scope: "all" | "matched"; mirror: boolean }): RouteReading {
@@ -289,9 +333,23 @@ function restore(intent: Names & { owner: RouteIntent["owner"] }, found: FoundOb
   return { restored, deleted };
 }
 
-/** A route that the engine made, or whose record somebody destroyed. The backends are about to go, so what leads to them is led to the apex Service. */
+/**
+ * A route that the engine made, or whose record somebody destroyed. The backends are about to go, so what leads to them is led to the apex Service; what
+ * else it says, rewriting above all, is what callers reach the app by.
+ */
 function withoutRecord(spec: Json, intent: Names, isRoute: boolean): Json {
   if (!isRoute) return spec;
-  const toApex = (routes: unknown): unknown => (leadsToApp(routes, intent) ? [{ route: [{ destination: { host: intent.apex } }] }] : routes);
+  const toApex = (routes: unknown): unknown => {
+    if (!leadsToApp(routes, intent)) return routes;
+    const kept = list(routes).map(map).flatMap((route) => (leadsToApp([route], intent) ? handedBack(route, intent) : [route]));
+    return kept.length === 0 ? [{ route: [{ destination: { host: intent.apex } }] }] : kept;
+  };
   return defined({ ...spec, http: toApex(spec.http), tcp: toApex(spec.tcp) });
+}
+
+function handedBack(route: Json, intent: Names): Json[] {
+  const base = withoutRun(route);
+  if (base === undefined) return [];
+  const destination = list(route.route).map((entry) => map(map(entry).destination)).find(({ host }) => hosts(intent).includes(text(host) ?? ""));
+  return [{ ...base, route: [{ destination: { ...destination, host: intent.apex } }] }];
 }

@@ -33,6 +33,8 @@ export const istioSamples: Samples = {
     istioSpec({ timeout: "5s", retries: { attempts: 2 }, match: [{ uri: { prefix: "/" } }], trafficPolicy: { tls: { mode: "DISABLE" } } }),
     istioSpec({ appProtocol: "tcp" }),
     istioSpec({ delegation: true }),
+    istioSpec({ gateways: ["public", "mesh"], portDiscovery: true, match: [{ uri: { prefix: "/a" } }, { uri: { prefix: "/b" }, gateways: ["mesh"] }] }),
+    istioSpec({ gateways: ["mesh", "public"], portDiscovery: true, appProtocol: "tcp", match: [{ port: 9898 }] }),
   ],
   users: {
     apiVersion: "networking.istio.io/v1",

@@ -78,9 +78,56 @@ describe("hosts", () => {
 test("a port is named only where a gateway has to choose among several", () => {
   const destination = (service: object): unknown => JSON.stringify(routeSpec(service)).includes('"port":{"number":9898}');
   expect(destination({ portDiscovery: true })).toBe(false);
-  expect(destination({ portDiscovery: true, gateways: ["mesh", "public"] })).toBe(false);
   expect(destination({ gateways: ["public"] })).toBe(false);
   expect(destination({ portDiscovery: true, gateways: ["public"] })).toBe(true);
+  expect(destination({ gateways: ["public", "mesh"] })).toBe(false);
+});
+
+describe("several ports, for gateways and the mesh at a time", () => {
+  const ports = { portDiscovery: true, gateways: ["mesh", "public"] };
+  const sides = (service: object, routes: "http" | "tcp" = "http"): unknown =>
+    list(routeSpec({ ...ports, ...service })[routes]).map(map).map(({ match, route }) => [match, ...list(route).map((entry) => map(map(entry).destination).port)]);
+  const number = { number: 9898 };
+
+  // Regression: the gateway found no port and answered 503, or callers in the mesh were led from every port to the one of the Canary.
+  test("each side has its own route, whatever their order", () => {
+    const expected = [[[{ gateways: ["public"] }], number, number], [[{ gateways: ["mesh"] }], undefined, undefined]];
+    expect(sides({})).toEqual(expected);
+    expect(sides({ gateways: ["public", "mesh"] })).toEqual(expected);
+    expect(sides({ appProtocol: "tcp" }, "tcp")).toEqual(expected);
+  });
+
+  test("a condition that is for one side stays on it", () => {
+    const match = [{ uri: { prefix: "/a" } }, { uri: { prefix: "/b" }, gateways: ["mesh"] }];
+    expect(sides({ match })).toEqual([
+      [[{ uri: { prefix: "/a" }, gateways: ["public"] }], number, number],
+      [[{ uri: { prefix: "/a" }, gateways: ["mesh"] }, match[1]], undefined, undefined],
+    ]);
+    expect(sides({ match: [match[1]] })).toEqual([[[match[1]], undefined, undefined]]);
+  });
+
+  test("sides that disagree, and a side that is not there, are read as unknown", () => {
+    const intent = intentOf(istioSpec(ports), 40);
+    const [route, ...rules] = istio.render(intent, new Map(), version);
+    const [other] = istio.render({ ...intent, primaryWeight: 50, canaryWeight: 50 }, new Map(), version);
+    const [outside, mesh] = list(map(route?.spec).http);
+    const reading = (http: unknown[]): unknown => istio.read(intent, foundOf(istio, [{ ...(route ?? rules[0] ?? gateway("a", "b")), spec: { ...map(route?.spec), http } }])).kind;
+    expect(reading([outside, mesh])).toBe("known");
+    expect(reading([outside, list(map(other?.spec).http)[1]])).toBe("unknown");
+    expect(reading([outside])).toBe("unknown");
+    expect(reading([mesh])).toBe("unknown");
+    expect(reading([outside, mesh, mesh])).toBe("unknown");
+  });
+});
+
+// Regression: whoever reached the app by a path that is rewritten, or by one of several ports, met 404 or 503 after the Canary was gone.
+test("a route that the engine made keeps what callers reach the app by when it is given back", () => {
+  const service = { gateways: ["public"], portDiscovery: true, match: [{ uri: { prefix: "/app/" } }], rewrite: { uri: "/" }, headers: { response: { set: { a: "b" } } } };
+  const spec = istioSpec(service, { iterations: 2, match: [{ headers: { "x-user": { exact: "tester" } } }] });
+  const intent = { ...intentOf(spec, 100), scope: "matched" as const };
+  const [given] = istio.restore(intent, foundOf(istio, istio.render(intent, new Map(), version))).restored;
+  const destination = { host: "podinfo", port: { number: 9898 } };
+  expect(map(given?.spec).http).toEqual([{ match: service.match, rewrite: service.rewrite, headers: service.headers, route: [{ destination }] }]);
 });
 
 test("the version is the one that is served", () => {

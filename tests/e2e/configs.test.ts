@@ -1,6 +1,6 @@
 // What pods read is released like their image: a ConfigMap and a Secret under traffic on a real cluster, and a DaemonSet as a target.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { bump, canary, deployment, hostOf, IMAGE, phase, replicasOf, service, statusOf, virtualService, weight } from "./support/app.ts";
+import { bump, canary, deployment, hostOf, IMAGE, phase, RANDOM_ERROR, replicasOf, service, statusOf, STEADY, virtualService, weight } from "./support/app.ts";
 import { apply, eventually, get, installCrds, kubectl, namespace, serviceIp } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
 import { Load } from "./support/load.ts";
@@ -139,7 +139,9 @@ describe("a DaemonSet", () => {
 
   test("a bad one is rolled back", async () => {
     const before = (await statusOf(NS, "agent")).run?.revision;
-    await kubectl("-n", NS, "patch", "daemonset", "agent", "--type=json", "-p", '[{"op":"add","path":"/spec/template/spec/containers/0/command/-","value":"--random-error"}]');
+    const container = "/spec/template/spec/containers/0";
+    const bad = [{ op: "add", path: `${container}/command/-`, value: RANDOM_ERROR }, { op: "add", path: `${container}/readinessProbe/failureThreshold`, value: STEADY }];
+    await kubectl("-n", NS, "patch", "daemonset", "agent", "--type=json", "-p", JSON.stringify(bad));
     const status = await phase(NS, "Failed", 120, "agent", before);
     expect(status.run).toMatchObject({ outcome: "RolledBack", reason: "ChecksFailed" });
   });

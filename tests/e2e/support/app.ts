@@ -17,6 +17,10 @@ const MEAN_DURATION = {
     / sum(rate(istio_request_duration_milliseconds_count{reporter="destination",destination_workload_namespace="{{ namespace }}",destination_workload="{{ target }}"}[{{ interval }}]))`,
 };
 
+/** podinfo then fails one request in three, and its probe's too: three of those in a row are soon found, and the pod would be unready instead of wrong. */
+export const RANDOM_ERROR = "--random-error";
+export const STEADY = 20;
+
 export interface AppOptions {
   namespace: string;
   name?: string;
@@ -47,7 +51,7 @@ export function deployment({ namespace, name = "backend", version = "6.0.0", rep
               imagePullPolicy: "IfNotPresent",
               ports: [{ name: "http", containerPort: 9898, protocol: "TCP" }, { name: "http-metrics", containerPort: 9797, protocol: "TCP" }],
               command: ["./podinfo", "--port=9898", "--port-metrics=9797", "--level=error", ...args],
-              readinessProbe: { httpGet: { path: "/readyz", port: 9898 }, periodSeconds: 1 },
+              readinessProbe: { httpGet: { path: "/readyz", port: 9898 }, periodSeconds: 1, failureThreshold: args.includes(RANDOM_ERROR) ? STEADY : 3 },
               // Kubernetes takes a pod out of its Services and stops it at the same time; the pause lets the proxies hear of it first.
               lifecycle: { preStop: { exec: { command: ["sleep", "3"] } } },
             },

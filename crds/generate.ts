@@ -16,9 +16,9 @@ export interface RenderOptions {
   keep?: boolean;
 }
 
-interface PrinterColumn {
+export interface PrinterColumn {
   name: string;
-  type: "string" | "boolean" | "integer";
+  type: "string" | "boolean" | "integer" | "date";
   jsonPath: string;
   /** 1 is shown with `-o wide` only. */
   priority?: 1;

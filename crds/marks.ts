@@ -18,6 +18,9 @@ export const ORIGINAL_SPEC = `${MARKS}original-spec`;
 /** Annotation on the primary: hash of the stored revision that it was rendered from. */
 export const REVISION = `${MARKS}revision`;
 
+/** Annotation on the primary and the apex Service: all that is needed to give the app back when the Canary is gone. */
+export const HANDBACK = `${MARKS}handback`;
+
 /** Annotation on a target that the engine has paused, so that it never lifts a pause of somebody else. */
 export const PAUSED = `${MARKS}paused`;
 /** Node selector of a DaemonSet that is to have no pod: no node has such a label. */

@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { GROUPS } from "../crds/canary.ts";
 import { CONFIG_KINDS, type ConfigKind } from "../crds/marks.ts";
+import { renderHostYaml } from "../crds/fleetcrds.ts";
 import { renderYaml, type GroupName } from "../crds/generate.ts";
+import { runFleet } from "../fleet/run.ts";
 import { demo, type DemoRequest } from "../cli/demo-command.ts";
 import { sandbox } from "../cli/sandbox-command.ts";
 import { parseTarget, parseTimeout, wait } from "../cli/wait.ts";
@@ -14,7 +16,8 @@ import { ROUTERS } from "../routing/registry.ts";
 import { realClock, realRandom } from "./adapters/clock.ts";
 import { createKubeApi } from "./adapters/kube.ts";
 import { createLog, LEVELS, type Level } from "./adapters/logger.ts";
-import { loadTransport } from "./adapters/transport.ts";
+import { clusterOfText } from "./adapters/kubeconfig.ts";
+import { httpTransport, loadTransport } from "./adapters/transport.ts";
 import type { Log } from "./ports.ts";
 import { runEngine } from "./run.ts";
 
@@ -59,6 +62,11 @@ function yes(text: string): boolean {
 function configKinds(text: string): ConfigKind[] {
   if (!["true", "configmaps", "false"].includes(text)) throw new InvalidArgumentError("use true, configmaps or false");
   return text === "true" ? [...CONFIG_KINDS] : text === "configmaps" ? ["configmap"] : [];
+}
+
+function repository(text: string): string {
+  if (!/^(https?|oci):\/\/\S+$/.test(text)) throw new InvalidArgumentError("must begin with https:// or oci://");
+  return text;
 }
 
 function url(text: string): string {
@@ -145,12 +153,59 @@ program
     });
   });
 
+interface FleetFlags {
+  kubeconfig?: string;
+  watchNamespaces: string[];
+  leaderElect: boolean;
+  leaseNamespace?: string;
+  leaseName: string;
+  port: number;
+  logLevel: Level;
+  loadTesterImage: string;
+  chartRepository?: string;
+}
+
+program
+  .command("fleet")
+  .description("deliver Applications to the clusters of fleets, from a host cluster")
+  .addOption(option("--kubeconfig <file>", "the host cluster (default: $KUBECONFIG, or the cluster that this runs in)"))
+  .addOption(option("--watch-namespaces <names>", "only Applications and Fleets in these namespaces (default: all)").argParser(words).default([]))
+  .addOption(option("--leader-elect [boolean]", "let one of several replicas lead").argParser(yes).default(true))
+  .addOption(new Option("--no-leader-elect", "work without election; only for a single replica"))
+  .addOption(option("--lease-namespace <name>", "namespace of the Lease (default: the controller's own, or default)"))
+  .addOption(option("--lease-name <name>", "name of the Lease").default("kurator-rollout-fleet"))
+  .addOption(option("--port <number>", "port of /metrics, /healthz and /readyz; 0 takes a free one").argParser(whole(0, 65535)).default(8080))
+  .addOption(option("--log-level <level>", "least level that is logged").choices(LEVELS).default("info"))
+  .addOption(option("--load-tester-image <image>", "image of the load testers that Applications ask for").default(`kurator-rollout:${VERSION}`))
+  .addOption(option("--chart-repository <url>", "where the Rollout plugin of Fleets that name no place finds the charts").argParser(repository))
+  .action(async (flags: FleetFlags) => {
+    const log = createLog(flags.logLevel);
+    const signal = interrupted();
+    endOnDropped(log);
+    const userAgent = `kurator-rollout-fleet/${VERSION}`;
+    await runFleet({
+      transport: await loadTransport({ kubeconfig: flags.kubeconfig, userAgent }),
+      connect: async (kubeconfig) => httpTransport(await clusterOfText(kubeconfig), userAgent),
+      clock: realClock,
+      random: realRandom,
+      log,
+      version: VERSION,
+      namespaces: flags.watchNamespaces,
+      lease: flags.leaderElect ? { namespace: flags.leaseNamespace ?? ownNamespace(), name: flags.leaseName } : undefined,
+      port: flags.port,
+      loadTesterImage: flags.loadTesterImage,
+      chartRepository: flags.chartRepository,
+      signal,
+    });
+  });
+
 program
   .command("crds")
   .description("print the CRDs as YAML, for kubectl apply --server-side -f -")
   .addOption(option("--api-groups <groups>", "API groups to print").argParser(groupNames).default([GROUPS.own.group]))
-  .action(({ apiGroups }: { apiGroups: GroupName[] }) => {
-    process.stdout.write(renderYaml(apiGroups));
+  .addOption(new Option("--host", "those of a host cluster instead: Application, Fleet and AttachedCluster"))
+  .action(({ apiGroups, host }: { apiGroups: GroupName[]; host?: true }) => {
+    process.stdout.write(host === true ? renderHostYaml() : renderYaml(apiGroups));
   });
 
 program

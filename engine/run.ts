@@ -7,9 +7,10 @@ import { CANARY_LABEL, OWNER, type ConfigKind } from "../crds/marks.ts";
 import { CacheSet, PodInformers, type Watched } from "./adapters/cachesets.ts";
 import { createHttp } from "./adapters/http.ts";
 import { createKubeApi } from "./adapters/kube.ts";
-import { Election } from "./adapters/lease.ts";
+import { leadOrRun, type Lease } from "./adapters/leading.ts";
 import { createRecorder } from "./adapters/metrics.ts";
 import { listen } from "./adapters/server.ts";
+import { until } from "./adapters/waiting.ts";
 import type { Transport } from "./adapters/transport.ts";
 import type { Context, Leadership } from "./controller/context.ts";
 import { Controller } from "./controller/controller.ts";
@@ -38,7 +39,7 @@ export interface EngineOptions {
   /** Where Gateways are looked for beside the watched namespaces; all where all are watched. */
   gatewayNamespaces: readonly string[];
   /** Undefined runs without election. */
-  lease: { namespace: string; name: string; leaseMs?: number; renewDeadlineMs?: number; retryMs?: number } | undefined;
+  lease: Lease | undefined;
   /** Undefined opens no listener. */
   port: number | undefined;
   /** The way to hooks and metric providers; the real one unless time is virtual. */
@@ -52,7 +53,6 @@ const ROUTED_KINDS = [...new Set(ROUTERS.flatMap(({ kinds: all, refersTo }) => a
 /** Another name for ConfigMaps, for the one that freezes everything. */
 const FREEZE: Resource = { ...CONFIG_MAPS };
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
-const SYNC_POLL_MS = 50;
 
 /** Resolves when `signal` has aborted and everything has ended. */
 export async function runEngine(options: EngineOptions): Promise<void> {
@@ -94,45 +94,10 @@ export async function runEngine(options: EngineOptions): Promise<void> {
     pods.stopAll();
     await stopping?.stop();
   };
-  await lead(options, api, instance, start, stop);
-  await stop();
+  await leadOrRun({ api, clock, log, random: options.random, signal, lease: options.lease, identity: instance, start, stop });
   await server?.close();
   await watching;
   log.info({}, "stopped");
-}
-
-/** Runs the election, or leads at once where there is none; returns when the engine is to end, before which the lease is given back. */
-async function lead(options: EngineOptions, api: KubeApi, instance: string, start: (leadership: Leadership) => void, stop: () => Promise<void>): Promise<void> {
-  const { clock, log, random, signal, lease } = options;
-  if (lease === undefined) {
-    start({ epoch: undefined, mayWrite: () => !signal.aborted, superseded: () => undefined });
-    await aborted(signal);
-    return;
-  }
-  let stopping: Promise<void> = Promise.resolve();
-  const election: Election = new Election({
-    api, clock, random, log, ...lease, identity: instance,
-    onStarted: (epoch) => {
-      const mine = (): boolean => election.epoch === epoch && election.mayWrite() && !signal.aborted;
-      // What the last leadership left running has ended before the next one begins.
-      void stopping.then(() => {
-        // Lost again meanwhile: whoever started now would never be stopped.
-        if (election.epoch === epoch && !signal.aborted) start({ epoch, mayWrite: mine, superseded: () => election.stepDown("a later leader has written") });
-      });
-    },
-    onStopped: (why) => {
-      log.warn({ why }, "no longer leading");
-      stopping = stop();
-    },
-  });
-  const ended = new AbortController();
-  const electing = election.run(ended.signal);
-  await aborted(signal);
-  // Passes in flight end before the lease is given back, so that the next leader finds nobody writing.
-  await stopping;
-  await stop();
-  ended.abort();
-  await electing;
 }
 
 async function kinds(options: EngineOptions, api: KubeApi): Promise<Watched[]> {
@@ -211,29 +176,6 @@ function perNamespace(groups: ReadonlyMap<string, string>, caches: CacheSet): Ma
     }
   }
   return counts;
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-}
-
-async function until(holds: () => boolean, clock: Clock, signal: AbortSignal): Promise<void> {
-  if (signal.aborted || holds()) return;
-  await new Promise<void>((resolve) => {
-    let cancel = (): void => undefined;
-    const end = (): void => {
-      cancel();
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const look = (): void => {
-      if (holds()) end();
-      else cancel = clock.after(SYNC_POLL_MS, look);
-    };
-    signal.addEventListener("abort", end, { once: true });
-    cancel = clock.after(SYNC_POLL_MS, look);
-  });
 }
 
 async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {

@@ -47,4 +47,19 @@ has '"--namespace-regexp=^(a|b)\$"' "$(render --set-string 'namespaceRegexp=^(a|
 for wrong in concurrency=0 timeout=soon persistence.size=big networkPolicy.from=all nonsense=1; do
   if render --set "$wrong" >/dev/null 2>&1; then echo "the load tester's values schema lets $wrong through"; exit 1; fi
 done
+fleet=charts/kurator-rollout-fleet
+render() { helm template fleet "$fleet" -n kurator-system --kube-version 1.27.3 "$@"; }
+helm lint --strict "$fleet"
+plain=$(render)
+has '  name: fleet-kurator-rollout-fleet$' "$plain"; has 'name: applications.apps.kurator.dev' "$plain"; has 'name: fleets.fleet.kurator.dev' "$plain"; has 'name: attachedclusters.cluster.kurator.dev' "$plain"; has 'helm.sh/resource-policy: keep' "$plain"
+has '--load-tester-image=kurator-rollout:0.1.0' "$plain"; has 'name: fleet-kurator-rollout-fleet-member$' "$plain"; has 'kind: PodDisruptionBudget' "$plain"; lacks '--watch-namespaces' "$plain"; lacks '--chart-repository' "$plain"
+limited=$(render --set 'watchNamespaces={a,b}',hostCluster.enabled=false)
+lacks 'kind: ClusterRole' "$limited"; has '--watch-namespaces=a,b' "$limited"
+[ "$(grep -c '^kind: Role$' <<<"$limited")" -eq 3 ] || { echo "a Role for each watched namespace and for the lease is wanted"; exit 1; }
+has '--chart-repository=oci://charts.example.com' "$(render --set chartRepository=oci://charts.example.com)"
+has 'kind: ServiceMonitor' "$(render --set serviceMonitor.enabled=true)"
+lacks 'kind: CustomResourceDefinition' "$(render --set crds.install=false)"
+for wrong in replicaCount=-1 chartRepository=here 'watchNamespaces={A_B}' hostCluster.enabled=maybe nonsense=1; do
+  if render --set "$wrong" >/dev/null 2>&1; then echo "the fleet's values schema lets $wrong through"; exit 1; fi
+done
 echo "charts: ok"

@@ -2,7 +2,13 @@
 import { writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
-const bundle = "dist/crds.cjs";
-await build({ entryPoints: ["crds/generate.ts"], outfile: bundle, bundle: true, platform: "node", format: "cjs", logLevel: "warning" });
-const { renderYaml } = (await import(`../${bundle}`)).default;
+async function load(entry) {
+  const outfile = `dist/${entry}.cjs`;
+  await build({ entryPoints: [`crds/${entry}.ts`], outfile, bundle: true, platform: "node", format: "cjs", logLevel: "warning" });
+  return (await import(`../${outfile}`)).default;
+}
+
+const { renderYaml } = await load("generate");
 for (const group of ["rollout.kurator.dev", "flagger.app"]) writeFileSync(`charts/kurator-rollout/files/crds-${group}.yaml`, renderYaml([group], { keep: true }));
+const { renderHostYaml } = await load("fleetcrds");
+writeFileSync("charts/kurator-rollout-fleet/files/crds.yaml", renderHostYaml({ keep: true }));

@@ -34,25 +34,32 @@ const NOTHING_FOUND = "http://localhost:8080";
  */
 export async function loadCluster(path: string | undefined, clock: Pick<Clock, "monotonic"> = realClock): Promise<Cluster> {
   let config = load(path);
-  const server = config.getCurrentCluster()?.server ?? "";
-  let held: { credentials: Credentials; atMs: number } | undefined;
+  const make = (doubted: boolean): Promise<Credentials> => {
+    // A plugin's answer is cached inside client-node, without a way to drop it: only a config that is read anew asks again.
+    if (doubted) config = reloaded(path, config);
+    return applied(config);
+  };
+  return held(new URL(config.getCurrentCluster()?.server ?? ""), make, clock);
+}
+
+/** @param make credentials; it is told when the API server has refused the last ones */
+async function held(server: URL, make: (doubted: boolean) => Promise<Credentials>, clock: Pick<Clock, "monotonic">): Promise<Cluster> {
+  let kept: { credentials: Credentials; atMs: number } | undefined;
   let pending: Promise<Credentials> | undefined;
   let doubted = false;
 
   async function renew(): Promise<Credentials> {
-    // A plugin's answer is cached inside client-node, without a way to drop it: only a config that is read anew asks again.
-    if (doubted) config = reloaded(path, config);
-    const credentials = await applied(config);
-    held = { credentials, atMs: clock.monotonic() };
+    const credentials = await make(doubted);
+    kept = { credentials, atMs: clock.monotonic() };
     doubted = false;
     return credentials;
   }
 
   const cluster: Cluster = {
-    server: new URL(server),
+    server,
     credentials() {
-      const ageMs = held === undefined ? Infinity : clock.monotonic() - held.atMs;
-      if (held !== undefined && ageMs < (doubted ? REFUSED_AGE_MS : CREDENTIALS_AGE_MS)) return Promise.resolve(held.credentials);
+      const ageMs = kept === undefined ? Infinity : clock.monotonic() - kept.atMs;
+      if (kept !== undefined && ageMs < (doubted ? REFUSED_AGE_MS : CREDENTIALS_AGE_MS)) return Promise.resolve(kept.credentials);
       // All informers start at one time; a plugin runs once for them together.
       pending ??= renew().finally(() => (pending = undefined));
       return pending;
@@ -69,6 +76,27 @@ export async function loadCluster(path: string | undefined, clock: Pick<Clock, "
   return cluster;
 }
 
+/**
+ * The cluster of a kubeconfig that somebody stored, for example in a Secret. Whoever may write it must not be able to run a program here or to read a file of
+ * ours, so plugins and paths are refused: everything has to be in it.
+ * @throws a sentence for the user, without anything of what was read
+ */
+export async function clusterOfText(text: string, clock: Pick<Clock, "monotonic"> = realClock): Promise<Cluster> {
+  const config = new KubeConfig();
+  try {
+    config.loadFromString(text);
+  } catch {
+    throw new Error("it is not a kubeconfig");
+  }
+  const [cluster, user] = [config.getCurrentCluster(), config.getCurrentUser()];
+  if (cluster === null || !URL.canParse(cluster.server)) throw new Error("it names no cluster: set current-context, and a server");
+  if (user?.exec !== undefined || user?.authProvider !== undefined) throw new Error("it asks for a credential plugin, which is not run here; put a token or a certificate into it");
+  const files = [cluster.caFile, user?.certFile, user?.keyFile].some((path) => path !== undefined && path !== "");
+  // client-node forgets this one, and would go there as nobody.
+  if (files || /"?tokenFile"?\s*:/.test(text)) throw new Error("it refers to files, which are not here; put the data themselves into it (kubectl config view --flatten)");
+  return held(new URL(cluster.server), () => applied(settled(config)), clock);
+}
+
 function load(path: string | undefined): KubeConfig {
   const config = new KubeConfig();
   try {
@@ -82,7 +110,13 @@ function load(path: string | undefined): KubeConfig {
   if (cluster === null || !URL.canParse(cluster.server) || (cluster.server === NOTHING_FOUND && config.getCurrentUser()?.name === "user")) {
     throw new Error("no cluster to talk to: give --kubeconfig, set KUBECONFIG, or run inside a cluster");
   }
-  // Two habits of client-node 2.0.1: without a user it drops the cluster's CA, and it refuses plain HTTP unless TLS need not be verified.
+  return settled(config);
+}
+
+/** Two habits of client-node 2.0.1: without a user it drops the cluster's CA, and it refuses plain HTTP unless TLS need not be verified. */
+function settled(config: KubeConfig): KubeConfig {
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) return config;
   const plain = cluster.server.startsWith("http:");
   config.loadFromClusterAndUser(plain ? { ...cluster, skipTLSVerify: true } : cluster, config.getCurrentUser() ?? { name: "anonymous" });
   return config;

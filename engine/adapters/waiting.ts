@@ -49,3 +49,29 @@ export async function within<T>(clock: Clock, ms: number, work: Promise<T>): Pro
     cancel();
   }
 }
+
+export async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+const LOOK_MS = 50;
+
+/** Resolves when it holds, or `signal` aborts. */
+export async function until(holds: () => boolean, clock: Clock, signal: AbortSignal): Promise<void> {
+  if (signal.aborted || holds()) return;
+  await new Promise<void>((resolve) => {
+    let cancel = (): void => undefined;
+    const end = (): void => {
+      cancel();
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const look = (): void => {
+      if (holds()) end();
+      else cancel = clock.after(LOOK_MS, look);
+    };
+    signal.addEventListener("abort", end, { once: true });
+    cancel = clock.after(LOOK_MS, look);
+  });
+}

@@ -1,6 +1,6 @@
 // Gives an app back whose Canary is gone: the target serves again before the primary goes. Driven by what is found, because the status went with the Canary.
 // There is no finalizer: a Canary, its namespace or the whole installation can always be deleted, and until this has run the primary goes on serving.
-import { EPOCH, ORIGIN, OWNER, PAUSED, unmarked } from "../../crds/marks.ts";
+import { EPOCH, ORIGIN, OWNER, PAUSED, unmarked, HANDBACK } from "../../crds/marks.ts";
 import { iso } from "../machine/moves.ts";
 import type { KubeObject, ObjectRef, Precondition, Resource, Result } from "../ports.ts";
 import { selectorLabel } from "../workload/deployment.ts";
@@ -14,7 +14,7 @@ import type { Context } from "./context.ts";
 import { keyText, type Key } from "./key.ts";
 import type { Memory } from "./memory.ts";
 import { keyOf } from "./observe.ts";
-import { DRAIN_UNTIL, HANDBACK, type Handback } from "./project.ts";
+import { DRAIN_UNTIL, type Handback } from "./project.ts";
 import type { Pass } from "./reconcile.ts";
 import { configResources } from "./configs.ts";
 import { REVISIONS } from "./wanted.ts";

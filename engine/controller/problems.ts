@@ -5,12 +5,12 @@ import type { Problem } from "../../crds/problem.ts";
 import { planMetrics } from "../../analysis/plan.ts";
 import { ROUTERS } from "../../routing/registry.ts";
 import { checkService } from "../workload/service.ts";
-import { foreignController, groupOf, originOf } from "../../crds/marks.ts";
+import { foreignController, groupOf, originOf, HANDBACK } from "../../crds/marks.ts";
 import { primaryLabel } from "../workload/primary.ts";
 import { scalesOther } from "../workload/scalers.ts";
 import { workloadOf } from "../workload/kinds.ts";
 import type { Context } from "./context.ts";
-import { HANDBACK, routeIntent, serviceIntent, type Drawing } from "./project.ts";
+import { routeIntent, serviceIntent, type Drawing } from "./project.ts";
 import { windowProblems } from "./windows.ts";
 import { ROLES } from "./world.ts";
 

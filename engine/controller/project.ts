@@ -1,7 +1,7 @@
 // What should the cluster look like? Renders every object of a Canary from its spec, its committed status and the stored revisions. Pure: the same
 // status renders the same objects, whoever asks and whenever.
 import type { Canary, CanarySpec } from "../../crds/canary.ts";
-import { CANARY_LABEL, EPOCH, MARKS, ORIGIN, OWNER, PAUSED, REVISION, groupOf, originOf } from "../../crds/marks.ts";
+import { CANARY_LABEL, EPOCH, HANDBACK, MARKS, ORIGIN, OWNER, PAUSED, REVISION, groupOf, originOf } from "../../crds/marks.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
 import { cookiesOf } from "../machine/moves.ts";
 import type { Settings } from "../machine/settings.ts";
@@ -20,8 +20,6 @@ import type { ScalerSeen, World } from "./world.ts";
 const GIVEN_REPLICAS = `${MARKS}replicas`;
 /** On the primary: until when it serves on while the app is given back. */
 export const DRAIN_UNTIL = `${MARKS}drain-until`;
-/** On the primary and the apex Service: all that is needed to give the app back when the Canary is gone. */
-export const HANDBACK = `${MARKS}handback`;
 
 /** What survives the Canary on its primary. */
 export interface Handback {

@@ -25,7 +25,6 @@ export interface Lost {
 }
 
 export class Scene {
-  readonly clock: VirtualClock = virtualClock();
   readonly random: Random;
   readonly store: ApiStore;
   readonly world: SimulatedWorld;
@@ -46,8 +45,9 @@ export class Scene {
   /**
    * @param reporters who counts requests in Istio's metrics; the gateway and the sidecars when absent
    * @param group the API group of the Canary under test; with Flagger's the engines serve both
+   * @param clock for a scene that is one of several
    */
-  constructor(seed: number, reporters?: WorldPorts["reporters"], private readonly group: "own" | "flagger" = "own") {
+  constructor(seed: number, reporters?: WorldPorts["reporters"], private readonly group: "own" | "flagger" = "own", readonly clock: VirtualClock = virtualClock()) {
     this.random = mulberry(seed);
     this.store = new ApiStore({ clock: this.clock, random: this.random });
     for (const group of [GROUPS.own.group, GROUPS.flagger.group]) for (const crd of renderCRDs(group)) this.store.create("customresourcedefinitions.apiextensions.k8s.io", crd as unknown as KubeObject);
@@ -110,13 +110,18 @@ export class Scene {
 
   /** Ends every engine in order; time must move for them to end. */
   async end(): Promise<void> {
-    const ending = [...this.engines.values()];
-    for (const { stop } of ending) stop.abort();
-    const all = Promise.all(ending.map(({ ended }) => ended));
+    const all = this.ending();
     let over = false;
     void all.then(() => (over = true));
     for (let tries = 0; !over && tries < 2000; tries += 1) await this.advance(50, false);
     this.world.stop();
+  }
+
+  /** Tells every engine to end; it does so as time moves. */
+  ending(): Promise<unknown> {
+    const ending = [...this.engines.values()];
+    for (const { stop } of ending) stop.abort();
+    return Promise.all(ending.map(({ ended }) => ended));
   }
 
   /** Moves time on, with traffic flowing. */
@@ -124,7 +129,7 @@ export class Scene {
     const until = this.clock.now() + ms;
     let nextTraffic = this.clock.now();
     while (this.clock.now() < until) {
-      await this.settle();
+      await settle();
       if (traffic && this.clock.now() >= nextTraffic) {
         this.request();
         nextTraffic = this.clock.now() + TRAFFIC_MS;
@@ -132,7 +137,7 @@ export class Scene {
       const due = Math.min(this.clock.nextDueAt() ?? until, until, traffic ? nextTraffic : until);
       this.clock.advance(Math.max(due - this.clock.now(), 0));
     }
-    await this.settle();
+    await settle();
   }
 
   /** Runs until the condition holds; false when it does not within the time. */
@@ -145,11 +150,9 @@ export class Scene {
     return true;
   }
 
-  private async settle(): Promise<void> {
-    for (let round = 0; round < ROUNDS; round += 1) await new Promise((resolve) => setImmediate(resolve));
-  }
 
-  private request(): void {
+  /** One user's request to the app. */
+  request(): void {
     this.requests += 1;
     const answer = this.world.send({ host: "app.test" });
     const version = answer.version;
@@ -178,6 +181,11 @@ export class Scene {
     };
     return { debug: keep, info: keep, warn: keep, error: keep };
   }
+}
+
+/** Everybody who can go on without time does. */
+export async function settle(): Promise<void> {
+  for (let round = 0; round < ROUNDS; round += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** A small generator with a state of 32 bits: one seed, one run. */

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "@jest/globals";
-import { loadCluster } from "../../../engine/adapters/kubeconfig.ts";
+import { clusterOfText, loadCluster } from "../../../engine/adapters/kubeconfig.ts";
 import { httpTransport, loadTransport, TimeoutError } from "../../../engine/adapters/transport.ts";
 import { serve, type LocalServer } from "./local-server.ts";
 import { ManualClock } from "./manual-clock.ts";
@@ -193,3 +193,28 @@ async function all(lines: AsyncIterable<string>): Promise<string[]> {
   for await (const line of lines) seen.push(line);
   return seen;
 }
+
+describe("kubeconfigs that somebody stored", () => {
+  const config = (user: object, cluster: object = {}): string =>
+    JSON.stringify({ apiVersion: "v1", kind: "Config", "current-context": "c", contexts: [{ name: "c", context: { cluster: "k", user: "u" } }], clusters: [{ name: "k", cluster: { server: "https://member:6443", ...cluster } }], users: [{ name: "u", user }] });
+
+  test("with everything in them serve", async () => {
+    const cluster = await clusterOfText(config({ token: "s3cret" }, { "insecure-skip-tls-verify": true }));
+    expect(cluster.server.href).toBe("https://member:6443/");
+    expect((await cluster.credentials()).headers).toMatchObject({ Authorization: "Bearer s3cret" });
+  });
+
+  test.each([
+    ["a plugin", config({ exec: { command: "/bin/sh", args: ["-c", "touch /tmp/s3cret"], apiVersion: "client.authentication.k8s.io/v1" } }), /plugin/],
+    ["an old plugin", config({ "auth-provider": { name: "gcp", config: { "cmd-path": "/bin/s3cret" } } }), /plugin/],
+    ["a certificate file", config({ token: "t" }, { "certificate-authority": "/etc/s3cret" }), /refers to files/],
+    ["a key file", config({ "client-certificate": "/a", "client-key": "/etc/s3cret" }), /refers to files/],
+    ["a token file", config({ tokenFile: "/var/run/s3cret" }), /refers to files/],
+    ["no cluster", "{}", /names no cluster/],
+    ["no YAML", "s3cret: [", /not a kubeconfig/],
+  ])("%s is refused, and nothing of it is repeated", async (_, text, says) => {
+    const error = await clusterOfText(text).then(() => undefined, (thrown: unknown) => thrown);
+    expect(String(error)).toMatch(says);
+    expect(String(error)).not.toContain("s3cret");
+  });
+});

@@ -5,7 +5,7 @@ import { dirname, join, normalize } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 
 const root = new URL("../../../", import.meta.url).pathname;
-const ROOMS = ["crds", "engine", "analysis", "routing", "alerts", "cli", "sandbox", "loadtester"].filter((room) => existsSync(join(root, room)));
+const ROOMS = ["crds", "engine", "analysis", "routing", "alerts", "cli", "sandbox", "loadtester", "fleet"].filter((room) => existsSync(join(root, room)));
 
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
@@ -30,11 +30,12 @@ const ALLOWED: Record<string, readonly string[]> = {
   "engine/adapters": ["crds", "engine/ports", "engine/machine", "engine/controller", "analysis"],
   "engine/run": ["crds", "engine/ports", "engine/machine", "engine/workload", "engine/controller", "engine/adapters", "routing", "analysis", "alerts"],
   cli: ["crds", "engine/ports", "engine/machine", "engine/workload", "engine/controller", "engine/adapters", "engine/run", "sandbox", "sandbox/demo", "sandbox/simulation"],
-  "engine/main": ["crds", "engine/ports", "engine/adapters", "engine/run", "routing", "cli", "loadtester"],
+  fleet: ["crds", "engine/ports", "engine/workload", "engine/controller", "engine/adapters"],
+  "engine/main": ["crds", "engine/ports", "engine/adapters", "engine/run", "routing", "cli", "loadtester", "fleet"],
   loadtester: ["crds", "engine/ports", "engine/adapters"],
   sandbox: ["crds"],
   "sandbox/demo": ["crds", "engine/ports", "engine/machine", "engine/adapters", "engine/run", "sandbox"],
-  "sandbox/simulation": ["crds", "engine/ports", "engine/adapters", "engine/run", "sandbox"],
+  "sandbox/simulation": ["crds", "engine/ports", "engine/adapters", "engine/run", "fleet", "sandbox"],
 };
 
 function roomOf(file: string): string {

@@ -2,14 +2,35 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import { parse } from "yaml";
+import { renderHostYaml } from "../../../crds/fleetcrds.ts";
 import { renderYaml } from "../../../crds/generate.ts";
 
 const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
 const chart = "charts/kurator-rollout";
-const CHARTS = [chart, "charts/loadtester"];
+const CHARTS = [chart, "charts/loadtester", "charts/kurator-rollout-fleet"];
 
 test.each(["rollout.kurator.dev", "flagger.app"] as const)("the CRDs of %s are as the schemas have them (else: node scripts/chart-crds.mjs)", (group) => {
   expect(read(`${chart}/files/crds-${group}.yaml`)).toBe(renderYaml([group], { keep: true }));
+});
+
+test("the host's CRDs are as the schemas have them (else: node scripts/chart-crds.mjs)", () => {
+  expect(read("charts/kurator-rollout-fleet/files/crds.yaml")).toBe(renderHostYaml({ keep: true }));
+});
+
+test("in a member the fleet may do what it does, and nothing more", () => {
+  const { rules } = parse(read("charts/kurator-rollout-fleet/files/member-role.yaml")) as { rules: { apiGroups: string[]; resources: string[]; verbs: string[] }[] };
+  const said = rules.flatMap(({ apiGroups, resources, verbs }) => apiGroups.flatMap((group) => resources.map((resource) => `${resource}.${group} ${verbs.join(",")}`)));
+  const all = "get,list,watch,create,patch,delete";
+  expect(said).toEqual([
+    `canaries.rollout.kurator.dev ${all}`,
+    `metrictemplates.rollout.kurator.dev ${all}`,
+    `canaries.flagger.app ${all}`,
+    `metrictemplates.flagger.app ${all}`,
+    `deployments.apps ${all}`,
+    "daemonsets.apps get",
+    `services. ${all}`,
+    "namespaces. get,create,patch",
+  ]);
 });
 
 test.each(CHARTS)("%s and the package have one version", (chart) => {
@@ -26,7 +47,7 @@ test.each(CHARTS)("%s: every value has a schema and every schema a value", (char
 test.each(CHARTS)("%s: every flag that it gives is one that the program has", (chart) => {
   const given = [...read(`${chart}/templates/deployment.yaml`).matchAll(/(--[a-z-]+)=/g)].map(([, flag]) => flag);
   const program = read("engine/main.ts");
-  expect(given.length).toBeGreaterThan(5);
+  expect(given.length).toBeGreaterThan(4);
   for (const flag of given) expect(program).toContain(`"${flag} `);
 });
 

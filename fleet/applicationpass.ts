@@ -12,8 +12,8 @@ import { APPLICATIONS, clusterObject, clustersOf, HOST, keyOf, secretOf, type Cl
 import type { FleetContext } from "./context.ts";
 import { FLUX_KINDS, renderSource, renderSync, unfitSync, type FluxObject } from "./flux.ts";
 import { appText, CLUSTER_KEY, FINALIZER, appOf, isSyncOfKurator, type AppName } from "./marks.ts";
-import { rolloutId, type PlannedDecision, type PlannedRollout } from "./memberpass.ts";
-import { canaries, CONNECTING } from "./members.ts";
+import { rolloutId, type Outcome, type PlannedDecision, type PlannedRollout } from "./memberpass.ts";
+import { canaries, CONNECTING, troubleOf, type Trouble } from "./members.ts";
 import { policyName, syncName } from "./names.ts";
 import { fromSpec, type FleetProblem } from "./problem.ts";
 import { placeOf } from "./render.ts";
@@ -105,7 +105,7 @@ async function work(context: FleetContext, object: KubeObject, application: Appl
 
   const clusters: ClusterState[] = [];
   for (const [key, { ref, leaving, rollouts, made }] of targets) {
-    const trouble = context.members.trouble(key);
+    const trouble = context.members.trouble(key) ?? silenceOf(memory.lastOutcome(appText(app), key));
     const outcome = memory.outcome(appText(app), key);
     const wanted = rollouts.map(({ rollout }) => rolloutId(app, rollout));
     const left = outcome === undefined ? made : made.filter((id) => wanted.includes(id) || outcome.returning.includes(id));
@@ -153,6 +153,12 @@ function bind(context: FleetContext, application: Application, { namespace, name
   });
   problems.push(...doubled(bound, namespace));
   return { bound, problems, certain };
+}
+
+/** Watches of a member that is cut off may stay silent for long; what is sent to it is not answered, and tells. */
+function silenceOf(outcome: Outcome | undefined): Trouble | undefined {
+  const fault = outcome?.fault;
+  return fault?.class === "deadline" || fault?.class === "transient" ? troubleOf(fault) : undefined;
 }
 
 /** Two policies for one workload of one cluster would undo each other's Canary. */
@@ -221,7 +227,7 @@ function wavesOf(context: FleetContext, app: AppName, bound: readonly Bound[], t
     const waves = grouped(specs, clusters).map(({ spec, refs }): Wave & { refs: ClusterRef[] } => ({
       name: spec.name,
       refs,
-      clusters: refs.map((ref) => seenIn(context, ref, place)),
+      clusters: refs.map((ref) => seenIn(context, app, ref, place)),
       maxParallel: spec.maxParallel ?? Infinity,
       bakeMs: (spec.bakeSeconds ?? 0) * 1000,
       onFailure: spec.onFailure ?? "stop",
@@ -250,10 +256,10 @@ function grouped(specs: readonly WaveSpec[], clusters: readonly ClusterRef[]): {
   return rest.length === 0 ? groups : [...groups, { spec: REST, refs: rest }];
 }
 
-function seenIn(context: FleetContext, ref: ClusterRef, { namespace, name }: { namespace: string; name: string }): Wave["clusters"][number] {
+function seenIn(context: FleetContext, app: AppName, ref: ClusterRef, { namespace, name }: { namespace: string; name: string }): Wave["clusters"][number] {
   const key = keyOf(ref);
   const member = context.members.get(key);
-  const reachable = member !== undefined && context.members.trouble(key) === undefined;
+  const reachable = member !== undefined && context.members.trouble(key) === undefined && silenceOf(context.memory.lastOutcome(appText(app), key)) === undefined;
   const canary = member === undefined ? undefined : cachedOf(member, canaries("own"), namespace, name);
   const request = canary?.metadata.annotations?.[ACTION];
   const asked = request === undefined ? undefined : parseAction(request);

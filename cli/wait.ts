@@ -54,11 +54,17 @@ export async function wait(request: WaitRequest, api: KubeApi, clock: Clock, pri
   }
 }
 
-/** "canary/podinfo" or "podinfo"; a duration such as "15m". Throws a sentence for the user on anything else. */
-export function parseTarget(text: string): string {
+export interface WaitTarget {
+  kind: "canary" | "application";
+  name: string;
+}
+
+/** "canary/podinfo", "podinfo" or "application/shop". Throws a sentence for the user on anything else. */
+export function parseTarget(text: string): WaitTarget {
   const [kind, name] = text.includes("/") ? text.split("/", 2) : ["canary", text];
-  if (!["canary", "canaries"].includes(kind ?? "") || name === undefined || name === "") throw new Error(`"${text}" is not canary/NAME`);
-  return name;
+  const known = ["canary", "canaries"].includes(kind ?? "") ? "canary" : ["application", "applications"].includes(kind ?? "") ? "application" : undefined;
+  if (known === undefined || name === undefined || name === "") throw new Error(`"${text}" is not canary/NAME or application/NAME`);
+  return { kind: known, name };
 }
 
 export function parseTimeout(text: string): number {
@@ -67,7 +73,7 @@ export function parseTimeout(text: string): number {
   return ms;
 }
 
-function finish(request: WaitRequest, print: (line: string) => void, verdict: Verdict): number {
+export function finish(request: Pick<WaitRequest, "json">, print: (line: string) => void, verdict: Verdict): number {
   print(request.json ? JSON.stringify({ verdict: verdict.text, code: verdict.code }) : verdict.text);
   return verdict.code;
 }
@@ -112,6 +118,6 @@ function progress(status: CanaryStatus): string {
   return `${(status.phase ?? "Unknown").padEnd(16)} weight ${String(weightOf(status)).padStart(3)}  failed checks ${status.failedChecks ?? 0}${detail}`;
 }
 
-function sleep(clock: Clock, ms: number): Promise<void> {
+export function sleep(clock: Clock, ms: number): Promise<void> {
   return new Promise((resolve) => clock.after(ms, resolve));
 }

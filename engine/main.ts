@@ -11,6 +11,7 @@ import { demo, type DemoRequest } from "../cli/demo-command.ts";
 import { sandbox } from "../cli/sandbox-command.ts";
 import { parseTarget, parseTimeout, wait } from "../cli/wait.ts";
 import { EXIT } from "../cli/verdict.ts";
+import { waitApplication } from "../cli/waitapplication.ts";
 import { runLoadTester } from "../loadtester/run.ts";
 import { ROUTERS } from "../routing/registry.ts";
 import { realClock, realRandom } from "./adapters/clock.ts";
@@ -211,19 +212,21 @@ program
 program
   .command("wait")
   .description("wait for the verdict on one revision of a target; exit codes: 0 promoted, 2 rolled back, 3 waits for a human, 4 timeout, 5 inconclusive, 6 superseded, 7 not found or forbidden, 1 anything else")
-  .argument("<canary>", "canary/NAME")
-  .option("-n, --namespace <name>", "namespace of the Canary", "default")
+  .argument("<target>", "canary/NAME, or application/NAME on a host cluster, for all its clusters")
+  .option("-n, --namespace <name>", "namespace of the Canary or Application", "default")
   .addOption(option("--kubeconfig <file>", "cluster to ask (default: $KUBECONFIG, or the cluster that this runs in)"))
   .addOption(new Option("--image <image>", "wait for the verdict on this image").conflicts("revision"))
   .option("--revision <hash>", "wait for the verdict on this revision, as status.run.revision has it")
   .addOption(new Option("--timeout <duration>", "how long to wait, for example 15m").argParser(duration).default(15 * 60_000, "15m"))
   .addOption(new Option("--group <group>", "API group of the Canary (default: whichever has it)").choices(Object.values(GROUPS).map(({ group }) => group)))
   .addOption(new Option("-o, --output <format>", "text, or json with one object a line").choices(["text", "json"]).default("text"))
-  .action(async (canary: string, flags: { namespace: string; kubeconfig?: string; image?: string; revision?: string; timeout: number; group?: string; output: string }) => {
+  .action(async (target: string, flags: { namespace: string; kubeconfig?: string; image?: string; revision?: string; timeout: number; group?: string; output: string }) => {
+    const { kind, name } = parseTarget(target);
     const transport = await loadTransport({ kubeconfig: flags.kubeconfig, userAgent: `kurator-rollout-wait/${VERSION}` });
     const api = createKubeApi({ transport, clock: realClock });
-    const request = { name: parseTarget(canary), namespace: flags.namespace, group: flags.group, image: flags.image, revision: flags.revision, timeoutMs: flags.timeout, json: flags.output === "json" };
-    process.exitCode = await wait(request, api, realClock, (line) => process.stdout.write(`${line}\n`));
+    const request = { name, namespace: flags.namespace, group: flags.group, image: flags.image, revision: flags.revision, timeoutMs: flags.timeout, json: flags.output === "json" };
+    const print = (line: string): void => void process.stdout.write(`${line}\n`);
+    process.exitCode = kind === "application" ? await waitApplication(request, api, realClock, print) : await wait(request, api, realClock, print);
   });
 
 program

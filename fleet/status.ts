@@ -63,7 +63,7 @@ function entryOf({ name, cluster, sync, rollout }: Delivery): SyncEntry {
 }
 
 /** Without the engine's own memory: what Kurator's status has, and what tells a person more. A hundred clusters have to fit into one object. */
-const SHOWN = ["phase", "canaryWeight", "failedChecks", "iterations", "lastAppliedSpec", "lastPromotedSpec", "lastTransitionTime", "trackedConfigs", "conditions", "sessionAffinityCookie", "previousSessionAffinityCookie", "observedGeneration", "run", "waiting"];
+const SHOWN = ["phase", "canaryWeight", "failedChecks", "iterations", "lastAppliedSpec", "lastPromotedSpec", "lastTransitionTime", "trackedConfigs", "conditions", "sessionAffinityCookie", "previousSessionAffinityCookie", "observedGeneration", "run", "waiting", "primary"];
 const RUN_SHOWN = ["id", "revision", "images", "startedAt", "outcome", "reason"];
 
 function shown(status: Json): Json {

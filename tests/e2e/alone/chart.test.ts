@@ -1,8 +1,8 @@
 // The chart as an operator installs it: two replicas from the image, a release under its own role, and an end of namespace and installation without a hang.
 import { beforeAll, afterAll, expect, test } from "@jest/globals";
-import { bump, canary, deploy, deployment, hostOf, phase, replicasOf, service, virtualService } from "./support/app.ts";
-import { apply, eventually, get, kubectl, namespace, said, SERVICES } from "./support/cluster.ts";
-import { Load } from "./support/load.ts";
+import { bump, canary, deploy, deployment, hostOf, phase, replicasOf, service, virtualService } from "../support/app.ts";
+import { apply, eventually, get, kubectl, namespace, said, SERVICES } from "../support/cluster.ts";
+import { Load } from "../support/load.ts";
 
 const SYSTEM = "kurator-system";
 const NS = "e2e-chart";

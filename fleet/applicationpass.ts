@@ -92,9 +92,12 @@ async function work(context: FleetContext, object: KubeObject, application: Appl
     if (!patched.ok) return { members: [], fault: patched.fault };
     current = patched.value;
   }
-  for (const target of targets.values()) {
-    const trouble = await context.connect(target.ref);
-    if (trouble !== undefined) problems.push(trouble);
+  const unconnected = new Map<string, FleetProblem>();
+  for (const [key, { ref }] of targets) {
+    const problem = await context.connect(ref);
+    if (problem === undefined) continue;
+    problems.push(problem);
+    unconnected.set(key, problem);
   }
   const trains = wavesOf(context, app, bound, targets, clock.now());
   const changed: string[] = [];
@@ -105,14 +108,15 @@ async function work(context: FleetContext, object: KubeObject, application: Appl
 
   const clusters: ClusterState[] = [];
   for (const [key, { ref, leaving, rollouts, made }] of targets) {
-    const trouble = context.members.trouble(key) ?? silenceOf(memory.lastOutcome(appText(app), key));
+    const unusable = unconnected.get(key);
+    const trouble = unusable ?? context.members.trouble(key) ?? silenceOf(memory.lastOutcome(appText(app), key));
     const outcome = memory.outcome(appText(app), key);
     const wanted = rollouts.map(({ rollout }) => rolloutId(app, rollout));
     const left = outcome === undefined ? made : made.filter((id) => wanted.includes(id) || outcome.returning.includes(id));
     const of = { name: ref.name, kind: ref.kind, namespace: ref.namespace, ...(left.length === 0 ? {} : { rollouts: left }) };
     for (const problem of outcome?.problems ?? []) if (!problems.some(({ message }) => message === problem.message)) problems.push(problem);
     if (trouble !== undefined) {
-      if (!problems.some(({ message }) => message.startsWith(`${ref.name}: `))) problems.push({ reason: trouble.reason, path: "", message: `${ref.name}: ${trouble.message}` });
+      if (unusable === undefined) problems.push({ reason: trouble.reason, path: "", message: `${ref.name}: ${trouble.message}` });
       clusters.push({ ...of, state: "Unreachable", message: trouble.message });
     } else if (leaving) {
       if (outcome !== undefined && outcome.leftovers === 0 && outcome.fault === undefined) continue;

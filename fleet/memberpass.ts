@@ -119,6 +119,7 @@ async function one(work: MemberWork, planned: PlannedRollout, wanted: Set<string
 /** What the API server refuses for good is told to the user; all else is tried again. */
 function refusedOr(fault: Fault, problems: FleetProblem[], path: string, cluster: string): Done {
   if (fault.class === "invalid") return { problems: [...problems, { reason: "Refused", path, message: `the API server of ${cluster} refuses it: ${fault.message}` }] };
+  if (fault.class === "not-found") return { problems: [...problems, { reason: "EngineMissing", path: "", message: `${cluster}: its API server does not know the kind any more (${fault.message}); install the chart kurator-rollout there` }], fault };
   if (fault.class === "forbidden") return { problems: [...problems, { reason: "Forbidden", path: "", message: `${cluster}: ${troubleOf(fault).message}` }], fault };
   return { problems, fault };
 }
@@ -212,6 +213,11 @@ async function remove(work: MemberWork, wanted: ReadonlySet<string>): Promise<Re
 /** The engine removes the primary when nobody needs it any more, which is after its Canary. */
 async function givenBack(member: Member, id: string): Promise<boolean | Fault> {
   const [kind = "", namespace = "", name = ""] = id.split("/");
+  for (const group of member.groups) {
+    // Ours is gone, so this one is somebody else's, and so is the primary.
+    const canary = await member.api.get({ resource: canaries(group), namespace, name });
+    if (canary.ok || canary.fault.class !== "not-found") return canary.ok || canary.fault;
+  }
   const read = await member.api.get({ resource: kind === "DaemonSet" ? DAEMONSETS : DEPLOYMENTS, namespace, name: `${name}-primary` });
   if (!read.ok) return read.fault.class === "not-found" ? true : read.fault;
   // Without the engine's mark it is somebody else's, or was left to the user, and stays.

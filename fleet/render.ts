@@ -52,7 +52,7 @@ export function renderRollout(input: RenderInput): RenderResult {
   const canary = marked({ apiVersion, kind: "Canary", metadata: { name, namespace }, spec: merged(canarySpec(input), rollout.canarySpec ?? {}) });
   const parsed = parseCanary(canary);
   if (!parsed.ok) problems.push(...parsed.problems.map((problem) => ({ ...problem, path: applicationPath(problem.path, index) })));
-  if (problems.length > 0) return { ok: false, problems };
+  if (problems.length > 0) return { ok: false, problems: onePerPath(problems) };
   const templates = metricsOf(rollout).flatMap(({ name: metric, customMetric }): KubeObject[] =>
     customMetric === undefined ? [] : [{ apiVersion, kind: "MetricTemplate", metadata: { name: metric, namespace }, spec: { query: customMetric.query ?? "", provider: defined({ ...customMetric.provider, type: customMetric.provider?.type ?? "prometheus" }) } }],
   );
@@ -140,10 +140,26 @@ function unfit({ app, index, rollout }: RenderInput): Problem[] {
   if (rollout.testLoader === true && tester.length > NAME_MAX) {
     problems.push({ reason: "InvalidSpec", path: `${at(index)}.workload.name`, message: `is too long for a load tester of its own, whose Service would be ${tester}; set testLoader: false, or rename the workload` });
   }
+  const { trafficRouting: routing = {}, skipTrafficAnalysis } = rollout.rolloutPolicy;
+  const { stepWeight, stepWeights = [] } = routing.canaryStrategy ?? {};
+  const steps = `${at(index)}.rolloutPolicy.trafficRouting.canaryStrategy`;
+  const weighted = positive(routing.analysisTimes) === undefined && rollout.canarySpec?.analysis === undefined;
+  if (weighted && positive(stepWeight) === undefined && stepWeights.length === 0 && skipTrafficAnalysis !== true) {
+    problems.push({ reason: "InvalidSpec", path: steps, message: "names no steps; give it stepWeight or stepWeights, or set analysisTimes beside it, or skipTrafficAnalysis: true" });
+  }
+  if (weighted && positive(stepWeight) !== undefined && stepWeights.length > 0) {
+    problems.push({ reason: "InvalidSpec", path: steps, message: "has stepWeight and stepWeights, which exclude each other; remove one of them" });
+  }
   if (rollout.trafficRoutingProvider !== "istio") {
     problems.push({ reason: "Unsupported", path: `${at(index)}.trafficRoutingProvider`, message: `${rollout.trafficRoutingProvider} cannot be routed yet; use istio` });
   }
   return problems;
+}
+
+/** What is said in the Application's own words comes first, and the Canary's says nothing new. */
+function onePerPath(problems: readonly Problem[]): Problem[] {
+  const under = (path: string): string => (path.endsWith(".rolloutPolicy") ? `${path}.trafficRouting.canaryStrategy` : path);
+  return problems.filter((problem, index) => problems.findIndex((other) => under(other.path) === under(problem.path)) === index);
 }
 
 function customMetrics(rollout: Rollout, index: number): Problem[] {

@@ -51,11 +51,15 @@ function promoted(status: CanaryStatus, kind: string): Said {
     type: "Promoted",
     status: phase === "Initialized" || phase === "Succeeded" ? "True" : phase === "Failed" ? "False" : "Unknown",
     reason: phase,
-    message: blocked ? "Promotion failed, primary not ready; the canary serves all traffic." : PROMOTED_MESSAGES[phase].replace("KIND", kind),
+    message: blocked ? "Promotion failed, primary not ready; the canary serves all traffic." : messageOf(phase, kind),
   };
 }
 
-function kstatus(status: CanaryStatus, { suspended, problem }: Context): Said[] {
+function messageOf(phase: Phase, kind: string): string {
+  return PROMOTED_MESSAGES[phase].replace("KIND", kind);
+}
+
+function kstatus(status: CanaryStatus, { kind, suspended, problem }: Context): Said[] {
   const phase = status.phase ?? "Initializing";
   const atRest = phase === "Initialized" || phase === "Succeeded";
   const stalled = problem ?? failure(status);
@@ -67,7 +71,7 @@ function kstatus(status: CanaryStatus, { suspended, problem }: Context): Said[] 
       { type: "Stalled", status: "True", reason: stalled.reason, message },
     ];
   }
-  const message = PROMOTED_MESSAGES[phase];
+  const message = messageOf(phase, kind);
   const notStalled: Said = { type: "Stalled", status: "False", reason: "NotStalled", message: "" };
   if (suspended) {
     const why = "spec.suspend is true: nothing moves until it is false.";

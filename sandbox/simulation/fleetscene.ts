@@ -12,6 +12,7 @@ import { virtualClock, type VirtualClock } from "../clock.ts";
 import { mulberry, Scene, settle } from "./scene.ts";
 import { Network } from "./transport.ts";
 
+const FORBIDDEN = { status: 403, headers: {}, body: JSON.stringify({ kind: "Status", status: "Failure", code: 403, message: "the user may not" }) };
 const TRAFFIC_MS = 200;
 const CRDS = "customresourcedefinitions.apiextensions.k8s.io";
 /** Kinds of Flux as far as the fleet writes them; what they hold is not looked at. */
@@ -30,6 +31,8 @@ export class FleetScene {
   readonly hostNetwork: Network;
   /** Members that answer nobody. */
   readonly cut = new Set<string>();
+  /** Members where the user of the kubeconfig may do nothing but ask what is served. */
+  readonly forbidden = new Set<string>();
   readonly logged: string[] = [];
   /** Requests that the fleet's controller sent, by cluster. */
   readonly requests = new Map<string, number>();
@@ -157,11 +160,13 @@ export class FleetScene {
     return {
       request: (request) => {
         this.requests.set(name, (this.requests.get(name) ?? 0) + 1);
+        if (this.forbidden.has(name) && /\/(namespaces|canaries|metrictemplates|deployments|services)\b/.test(request.path)) return Promise.resolve(FORBIDDEN);
         return this.cut.has(name) ? silence(request.timeoutMs, request.signal) : transport.request(request);
       },
       stream: async (request) => {
         this.requests.set(name, (this.requests.get(name) ?? 0) + 1);
         if (this.cut.has(name)) return silence(15_000, request.signal);
+        if (this.forbidden.has(name)) return { status: 403, lines: nothing() };
         const { status, lines } = await transport.stream(request);
         return { status, lines: this.heard(name, lines) };
       },
@@ -182,4 +187,8 @@ export class FleetScene {
     };
     return { debug: keep, info: keep, warn: keep, error: keep };
   }
+}
+
+async function* nothing(): AsyncIterable<string> {
+  // An error has no events.
 }

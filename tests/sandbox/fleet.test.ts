@@ -13,6 +13,9 @@ test("an Application reaches every member, says so, rolls a change out in each, 
     summary: "2 Initialized",
     syncStatus: [{ name: "shop-0-attachedcluster-member1", rolloutStatus: { rolloutNameInCluster: "app", rolloutStatusInCluster: { canaryWeight: 0, failedChecks: 0, iterations: 0, trackedConfigs: {} } } }, {}],
   });
+  // Messages name the kind of the workload, in whichever condition they stand.
+  expect(JSON.stringify(scene.status())).toContain("Deployment initialization completed.");
+  expect(JSON.stringify(scene.status())).not.toContain("KIND");
   for (const name of ["member1", "member2"]) setImage(member(scene, name), "2.0.0");
   expect(await scene.until(() => phases(scene) === "member1 Succeeded, member2 Succeeded", 240)).toBe(true);
   scene.host.delete(APPLICATIONS, "fleet", "shop");

@@ -8,6 +8,7 @@ import { renderHostYaml } from "../crds/fleetcrds.ts";
 import { renderYaml, type GroupName } from "../crds/generate.ts";
 import { runFleet } from "../fleet/run.ts";
 import { demo, type DemoRequest } from "../cli/demo-command.ts";
+import { fleetDemo } from "../cli/fleet-demo.ts";
 import { sandbox } from "../cli/sandbox-command.ts";
 import { parseTarget, parseTimeout, wait } from "../cli/wait.ts";
 import { EXIT } from "../cli/verdict.ts";
@@ -271,6 +272,7 @@ program
 program
   .command("demo")
   .description("show a good and a bad release under traffic, in the sandbox or on a real cluster; ends with 0 only when all went as it should")
+  .option("--fleet", "one Application in three clusters, in waves; in the sandbox alone", false)
   .option("--keep", "leave it running to play with", false)
   .option("--json", "print the timeline as one JSON object a line", false)
   .option("--manifest <file>", "run this Canary instead of the demo's own")
@@ -278,10 +280,12 @@ program
   .option("--kubeconfig <file>", "run on this cluster instead of the sandbox")
   .option("--gateway <url>", "with --kubeconfig: address of the ingress gateway")
   .option("--metrics-server <url>", "with --kubeconfig: address of Prometheus")
-  .action(async (flags: Omit<DemoRequest, "version">) => {
+  .action(async (flags: Omit<DemoRequest, "version"> & { fleet: boolean }) => {
     const terminal = process.stdout.isTTY === true;
     const output = { write: (text: string) => void process.stdout.write(text), terminal, colours: terminal && process.env.NO_COLOR === undefined };
-    process.exitCode = await demo({ ...flags, version: VERSION }, output, interrupted());
+    const other = Object.entries({ "--keep": flags.keep, "--manifest": flags.manifest, "--sabotage": flags.sabotage, "--kubeconfig": flags.kubeconfig }).find(([, given]) => given !== undefined && given !== false);
+    if (flags.fleet && other !== undefined) throw new Error(`--fleet shows its own clusters; leave ${other[0]} out`);
+    process.exitCode = flags.fleet ? await fleetDemo({ json: flags.json, version: VERSION }, output, interrupted()) : await demo({ ...flags, version: VERSION }, output, interrupted());
   });
 
 /** State can no longer be trusted then; whoever runs the program starts it again, and what it must remember is written down. */

@@ -1,5 +1,6 @@
 // Which clusters can be reached, and what is in them? One connection for each member: its own watches of what the fleet made there, and its own requests. A
 // member that is slow or gone costs the others nothing.
+import { setMaxListeners } from "node:events";
 import { GROUPS } from "../crds/canary.ts";
 import { CacheSet, type Watched } from "../engine/adapters/cachesets.ts";
 import { createKubeApi } from "../engine/adapters/kube.ts";
@@ -68,6 +69,7 @@ export const CONNECTING: Trouble = { reason: "Unreachable", message: "it is bein
 
 class Connection {
   readonly abort = new AbortController();
+  private cancelTimer: () => void = () => undefined;
   member: Member | undefined;
   trouble: Trouble | undefined = CONNECTING;
   private tries = 0;
@@ -76,7 +78,11 @@ class Connection {
     private readonly key: string,
     readonly version: string,
     private readonly ports: MemberPorts,
-  ) {}
+  ) {
+    // Every informer and request listens to it.
+    setMaxListeners(0, this.abort.signal);
+    this.abort.signal.addEventListener("abort", () => this.cancelTimer(), { once: true });
+  }
 
   async open(kubeconfig: Kubeconfig): Promise<void> {
     const { host, connect } = this.ports;
@@ -113,8 +119,7 @@ class Connection {
   private again(transport: Transport): void {
     const delayMs = Math.min(RETRY_BASE_MS * 2 ** Math.min(this.tries, 10), RETRY_MAX_MS);
     this.tries += 1;
-    const cancel = this.ports.clock.after(delayMs, () => void this.find(transport));
-    this.abort.signal.addEventListener("abort", cancel, { once: true });
+    this.cancelTimer = this.ports.clock.after(delayMs, () => void this.find(transport));
   }
 
   private follow(transport: Transport, api: KubeApi, groups: Group[]): void {
@@ -136,8 +141,7 @@ class Connection {
         lostAtMs = Math.min(lostAtMs, clock.monotonic());
         if (clock.monotonic() - lostAtMs >= SYNC_PATIENCE_MS) this.say(await silence(api, kinds));
       }
-      const cancel = clock.after(caches.synced ? LOOK_SYNCED_MS : LOOK_MS, () => void look());
-      signal.addEventListener("abort", cancel, { once: true });
+      if (!signal.aborted) this.cancelTimer = clock.after(caches.synced ? LOOK_SYNCED_MS : LOOK_MS, () => void look());
     };
     void look();
   }

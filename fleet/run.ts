@@ -106,7 +106,11 @@ function followFlux({ transport, clock, random, log, namespaces, signal }: Fleet
   let served = new Map<FluxKind, Resource>();
   const view: FluxView = { known: false, version: (kind) => served.get(kind), caches: undefined, plugins: undefined };
   let ended = new AbortController();
-  signal.addEventListener("abort", () => ended.abort(), { once: true });
+  let cancel = (): void => undefined;
+  signal.addEventListener("abort", () => {
+    cancel();
+    ended.abort();
+  }, { once: true });
   const look = async (): Promise<void> => {
     const found = await servedFluxKinds(transport, signal);
     if (signal.aborted) return;
@@ -114,6 +118,7 @@ function followFlux({ transport, clock, random, log, namespaces, signal }: Fleet
       served = found;
       ended.abort();
       ended = new AbortController();
+      setMaxListeners(0, ended.signal);
       const set = (kinds: readonly FluxKind[], labelSelector: string, onChange: (object: KubeObject) => void): CacheSet => {
         const resources = kinds.flatMap((kind) => served.get(kind) ?? []);
         const made = new CacheSet({ transport, clock, random, log, namespaces, observe }, resources.map((resource) => ({ resource, labelSelector })), (_resource, before, after) => {
@@ -133,8 +138,7 @@ function followFlux({ transport, clock, random, log, namespaces, signal }: Fleet
     }
     view.known ||= found !== undefined;
     if (served.size === FLUX_KINDS.length) return;
-    const cancel = clock.after(found === undefined ? FLUX_RETRY_MS : FLUX_LOOK_MS, () => void look());
-    signal.addEventListener("abort", cancel, { once: true });
+    cancel = clock.after(found === undefined ? FLUX_RETRY_MS : FLUX_LOOK_MS, () => void look());
   };
   void look();
   return view;

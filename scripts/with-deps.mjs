@@ -9,13 +9,18 @@ const jest = [...node, "--experimental-vm-modules", "--no-warnings", "node_modul
 const plans = {
   test: [[...jest, ...rest]],
   demo: [[...node, "scripts/build.mjs"], [...node, "dist/kurator-rollout.mjs", "demo", ...rest]],
-  e2e: [[...node, "scripts/build.mjs"], ...["tests/e2e", "tests/e2e/alone"].map((suite) => [...jest, "--config", `${suite}/jest.config.mjs`, "--passWithNoTests", ...rest])],
+  e2e: [[...node, "scripts/build.mjs"], ...["tests/e2e", "tests/e2e/alone"].map((suite) => [...jest, "--config", `${suite}/jest.config.mjs`, "--passWithNoTests", ...rest.map((word) => named(suite, word))])],
   conformance: [[...jest, "--config", "tests/conformance/jest.config.mjs", ...rest]],
 };
 const plan = plans[command];
 if (plan === undefined) {
   console.error(`with-deps: no such command: ${command}; one of ${Object.keys(plans).join(", ")}`);
   process.exit(1);
+}
+
+/** Jest looks for a word in the whole path, and a checkout may have it in its own name. */
+function named(suite, word) {
+  return word.startsWith("-") ? word : `${suite}/[^/]*${word}`;
 }
 
 const installed = "node_modules/.package-lock.json";

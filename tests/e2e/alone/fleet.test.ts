@@ -2,13 +2,13 @@
 // reached with the rights of the documented role and no others, and a second member that is only an API server.
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { deployment, hostOf, IMAGE, statusOf, Timeline } from "./support/app.ts";
-import { apply, DEPLOYMENTS, eventually, get, installCrds, KUBECONFIG, kubectl, namespace, said, SERVICES } from "./support/cluster.ts";
-import { Load } from "./support/load.ts";
-import { kubeconfigOf, MemberCluster } from "./support/member.ts";
-import type { KubeObject, Resource } from "../../engine/ports.ts";
-import type { ApplicationStatus } from "../../crds/applicationstatus.ts";
-import type { CanaryStatus } from "../../crds/status.ts";
+import { deployment, hostOf, IMAGE, statusOf, Timeline } from "../support/app.ts";
+import { apply, DEPLOYMENTS, eventually, get, installCrds, KUBECONFIG, kubectl, namespace, said, SERVICES } from "../support/cluster.ts";
+import { Load } from "../support/load.ts";
+import { kubeconfigOf, MemberCluster } from "../support/member.ts";
+import type { KubeObject, Resource } from "../../../engine/ports.ts";
+import type { ApplicationStatus } from "../../../crds/applicationstatus.ts";
+import type { CanaryStatus } from "../../../crds/status.ts";
 
 const SYSTEM = "fleet-controller";
 /** The seed's own namespace would be the cluster's default. */

@@ -1,6 +1,7 @@
 // How does a person read the schema? A page with one row for each field, made from the CRD, so that it cannot say anything else.
 import { GROUPS } from "./canary.ts";
-import { renderCRD, type GroupName, type KindName } from "./generate.ts";
+import { renderHostCRDs } from "./fleetcrds.ts";
+import { renderCRD, type CustomResourceDefinition, type GroupName, type KindName } from "./generate.ts";
 import { list, map, text, type Json } from "./json.ts";
 
 interface Row {
@@ -12,8 +13,18 @@ interface Row {
 
 /** Markdown of one kind of our group: spec, then status. */
 export function renderReference(kind: KindName = "Canary", group: GroupName = GROUPS.own.group): string {
-  const crd = renderCRD(group, { kind });
-  const [version] = crd.spec.versions;
+  return pageOf(renderCRD(group, { kind }));
+}
+
+/** The same of a kind of the host cluster, such as Application. */
+export function renderHostReference(kind: string): string {
+  const crd = renderHostCRDs().find(({ spec }) => spec.names.kind === kind);
+  if (crd === undefined) throw new Error(`the host has no kind ${kind}`);
+  return pageOf(crd);
+}
+
+function pageOf({ spec: { group, names: { kind }, versions } }: CustomResourceDefinition): string {
+  const [version] = versions;
   const properties = map(map(version?.schema.openAPIV3Schema).properties);
   const head = `# ${kind} (${group}/${version?.name ?? ""})\n\nMade from the schemas by \`node scripts/reference.mjs\`; a field marked * is required.\n`;
   const parts = ["spec", "status"].map((part) => `\n## ${part}\n\n| field | type | limits | meaning |\n| --- | --- | --- | --- |\n${rowsOf(map(properties[part]), part, false).map(line).join("\n")}\n`);

@@ -118,6 +118,9 @@ async function work(context: FleetContext, object: KubeObject, application: Appl
     if (trouble !== undefined) {
       if (unusable === undefined) problems.push({ reason: trouble.reason, path: "", message: `${ref.name}: ${trouble.message}` });
       clusters.push({ ...of, state: "Unreachable", message: trouble.message });
+    } else if (leaving && !certain) {
+      // Where the Application goes is not known right now, so nobody leaves, and what was made is not forgotten.
+      clusters.push({ ...of, state: "Ready" });
     } else if (leaving) {
       if (outcome !== undefined && outcome.leftovers === 0 && outcome.fault === undefined) continue;
       clusters.push({ ...of, state: "Leaving", message: outcome !== undefined && outcome.returning.length > 0 ? `the engine there gives back ${outcome.returning.join(", ")}` : "what was made there is being removed" });
@@ -137,7 +140,16 @@ async function work(context: FleetContext, object: KubeObject, application: Appl
   if ([...targets.keys()].some((key) => context.members.trouble(key) === CONNECTING && context.members.version(key) !== undefined)) return { members: changed, wakeAtMs: trains.wakeAtMs, fault: flux.fault };
   const said = statusOf({ application, nowMs: clock.now(), deliveries, source: flux.source, fluxMissing: flux.missing, problems, clusters, waves: trains.states, removing: removing || clusters.some(({ state }) => state === "Leaving") });
   const fault = await writeStatus(context, current, said);
-  return { members: changed, wakeAtMs: trains.wakeAtMs, fault: fault ?? flux.fault };
+  // A Secret that could not be read tells nobody when it can be.
+  const retryAtMs = unconnected.size === 0 ? undefined : clock.now() + RECONNECT_MS;
+  return { members: changed, wakeAtMs: earliest(trains.wakeAtMs, retryAtMs), fault: fault ?? flux.fault };
+}
+
+const RECONNECT_MS = 30_000;
+
+function earliest(...instants: (number | undefined)[]): number | undefined {
+  const known = instants.filter((instant) => instant !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }
 
 function bind(context: FleetContext, application: Application, { namespace, name }: AppName): { bound: Bound[]; problems: FleetProblem[]; certain: boolean } {

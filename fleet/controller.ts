@@ -6,7 +6,7 @@ import { applicationPass } from "./applicationpass.ts";
 import { APPLICATIONS, FLEETS } from "./clusters.ts";
 import type { FleetContext } from "./context.ts";
 import { fleetPass } from "./fleetpass.ts";
-import { appOf, appText, type AppName } from "./marks.ts";
+import { APP_LABEL, appOf, appText, type AppName } from "./marks.ts";
 import { memberPass, type Outcome } from "./memberpass.ts";
 
 /** On the host. */
@@ -45,7 +45,6 @@ export class FleetController {
   }
 
   everything(): void {
-    for (const object of this.context.caches.list(APPLICATIONS.plural, "")) this.application(nameOf(object));
     for (const { plural, object } of this.context.caches.everything()) {
       if (plural === APPLICATIONS.plural) this.application(nameOf(object));
       if (plural === FLEETS.plural) this.queue.add(`fleet|${appText(nameOf(object))}`);
@@ -59,8 +58,9 @@ export class FleetController {
 
   /** An object of Flux. */
   syncChanged(object: KubeObject): void {
-    const app = appOf(object);
-    if (app !== undefined) this.application(app);
+    // What Kurator left behind names no namespace but its own.
+    const name = object.metadata.labels?.[APP_LABEL];
+    if (name !== undefined) this.application({ namespace: object.metadata.namespace ?? "", name });
   }
 
   memberChanged(member: string, object: KubeObject | undefined): void {

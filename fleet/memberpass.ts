@@ -103,6 +103,8 @@ async function one(work: MemberWork, planned: PlannedRollout, wanted: Set<string
     problems.push({ reason: "Unsupported", path: `spec.syncPolicies[${index}].rollout.rolloutPolicy.waves`, message: `${cluster} serves Canaries of flagger.app alone, which cannot wait for their wave; install the CRDs of rollout.kurator.dev there` });
     return { problems };
   }
+  // Without the app its namespace may be another one than before.
+  if (!port.found) work.memo.delete(namespaceKey(place.namespace));
   const namespace = await prepareNamespace(work, place.namespace, rollout);
   if (namespace !== undefined) return "class" in namespace ? { problems, fault: namespace } : { problems: [...problems, namespace] };
   if (!port.found) {
@@ -111,7 +113,10 @@ async function one(work: MemberWork, planned: PlannedRollout, wanted: Set<string
   for (const { object, resource } of objects) {
     const written: Written = await ensure({ member, mayWrite, taken: (found) => takenBy(found, app, cluster, path) }, resource, object);
     if (written.kind === "problem") return { problems: [...problems, written.problem] };
-    if (written.kind === "fault") return refusedOr(written.fault, problems, path, cluster);
+    if (written.kind === "fault") {
+      if (written.fault.class === "not-found") work.memo.delete(namespaceKey(place.namespace));
+      return refusedOr(written.fault, problems, path, cluster);
+    }
   }
   return { problems };
 }
@@ -119,7 +124,8 @@ async function one(work: MemberWork, planned: PlannedRollout, wanted: Set<string
 /** What the API server refuses for good is told to the user; all else is tried again. */
 function refusedOr(fault: Fault, problems: FleetProblem[], path: string, cluster: string): Done {
   if (fault.class === "invalid") return { problems: [...problems, { reason: "Refused", path, message: `the API server of ${cluster} refuses it: ${fault.message}` }] };
-  if (fault.class === "not-found") return { problems: [...problems, { reason: "EngineMissing", path: "", message: `${cluster}: its API server does not know the kind any more (${fault.message}); install the chart kurator-rollout there` }], fault };
+  // The namespace went, and is made again by the next try; or the kind did.
+  if (fault.class === "not-found") return { problems: [...problems, { reason: "EngineMissing", path: "", message: `${cluster}: ${fault.message}; if the engine's CRDs are gone there, install the chart kurator-rollout`, passing: true }], fault };
   if (fault.class === "forbidden") return { problems: [...problems, { reason: "Forbidden", path: "", message: `${cluster}: ${troubleOf(fault).message}` }], fault };
   return { problems, fault };
 }
@@ -155,8 +161,12 @@ async function targetPort({ member }: MemberWork, group: Group, { namespace, nam
 const INJECTION = "istio-injection";
 const REVISION = "istio.io/rev";
 
+function namespaceKey(name: string): string {
+  return `namespace/${name}`;
+}
+
 async function prepareNamespace({ member, memo, mayWrite, cluster }: MemberWork, name: string, { trafficRoutingProvider }: Rollout): Promise<FleetProblem | Fault | undefined> {
-  const key = `namespace/${name}`;
+  const key = namespaceKey(name);
   if (trafficRoutingProvider !== "istio" || memo.get(key) === true) return undefined;
   const ref = { resource: NAMESPACES, namespace: "", name };
   const read = await member.api.get(ref);

@@ -16,7 +16,6 @@ export const FLEET_REASONS = [
   "NameTaken",
   "Refused",
   "RolledBack",
-  "InternalError",
 ] as const;
 
 export type FleetReason = (typeof FLEET_REASONS)[number];

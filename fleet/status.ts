@@ -95,10 +95,10 @@ function conditionsOf(findings: Findings): Plain[] {
   const more = problems.filter((one) => one.passing !== true).length - 1;
   const busy = removing
     ? { reason: "Removing", message: "what was made in the clusters is being removed" }
-    : moving.length > 0
-      ? { reason: "Progressing", message: `${list(moving)} under way` }
-      : waiting !== undefined
-        ? { reason: waiting.reason, message: sentence(waiting) }
+    : waiting !== undefined
+      ? { reason: waiting.reason, message: sentence(waiting) }
+      : moving.length > 0
+        ? { reason: "Progressing", message: `${list(moving)} under way` }
         : unsynced.length > 0 && !fluxMissing
           ? { reason: "Syncing", message: `${unsynced[0]?.name ?? ""}: ${unsynced[0]?.state?.message ?? "waits for Flux"}` }
           : undefined;

@@ -113,16 +113,17 @@ export class FleetScene {
     return (this.host.get("applications.apps.kurator.dev", "fleet", name)?.status ?? {}) as ApplicationStatus;
   }
 
-  async advance(ms: number): Promise<void> {
+  /** Moves time on, with users in every member. */
+  async advance(ms: number, traffic = true): Promise<void> {
     const until = this.clock.now() + ms;
     let nextTraffic = this.clock.now();
     while (this.clock.now() < until) {
       await settle();
-      if (this.clock.now() >= nextTraffic) {
+      if (traffic && this.clock.now() >= nextTraffic) {
         for (const member of this.members.values()) member.request();
         nextTraffic = this.clock.now() + TRAFFIC_MS;
       }
-      const due = Math.min(this.clock.nextDueAt() ?? until, until, nextTraffic);
+      const due = Math.min(this.clock.nextDueAt() ?? until, until, traffic ? nextTraffic : until);
       this.clock.advance(Math.max(due - this.clock.now(), 0));
     }
     await settle();

@@ -1,5 +1,6 @@
 // One manifest, many clusters: does an Application reach its members, say what is so, and leave nothing behind, whatever comes and goes?
 import { expect, test } from "@jest/globals";
+import type { KubeObject } from "../../sandbox/api/types.ts";
 import { furnish, setImage } from "../../sandbox/simulation/story.ts";
 import { applicationOf, APPLICATIONS, CANARIES, condition, edit, furnished, KUSTOMIZATIONS, member, message, phaseIn, phases, rolloutOf } from "./fleetscenes.ts";
 
@@ -94,7 +95,14 @@ test("a cluster that leaves the fleet gets its app back, one that joins gets the
   expect(await scene.until(() => condition(scene, "Stalled") === "True FleetMissing", 30)).toBe(true);
   await scene.advance(20_000);
   expect([phaseIn(scene, "member1"), phaseIn(scene, "member3")]).toEqual(["Initialized", "Initialized"]);
-  for (const one of scene.members.values()) expect(one.lost).toEqual([]);
+  // Nor does it make anybody forget what has to be taken back.
+  scene.host.delete(APPLICATIONS, "fleet", "shop");
+  expect(await scene.until(() => scene.host.get(APPLICATIONS, "fleet", "shop") === undefined, 120)).toBe(true);
+  for (const one of scene.members.values()) {
+    expect(one.store.list(CANARIES)).toEqual([]);
+    expect((one.store.get("deployments.apps", "test", "app")?.spec as { replicas: number }).replicas).toBe(2);
+    expect(one.lost).toEqual([]);
+  }
   await scene.end();
 });
 
@@ -157,6 +165,21 @@ test("with Flux the source and a Kustomization for each member are made, left al
   if (member(scene, "member1").store.get("deployments.apps", "test", "app-primary") !== undefined) expect(scene.host.get(KUSTOMIZATIONS, "fleet", name)).toBeDefined();
   expect(await scene.until(() => scene.host.get(APPLICATIONS, "fleet", "shop") === undefined, 120)).toBe(true);
   expect(scene.host.list(KUSTOMIZATIONS)).toEqual([]);
+  await scene.end();
+});
+
+test("a namespace that goes in a member is made again, and the rollout waits for the app", async () => {
+  const scene = await furnished(["member1"]);
+  scene.host.create(APPLICATIONS, applicationOf());
+  expect(await scene.until(() => condition(scene, "Ready") === "True Delivered", 120)).toBe(true);
+  const one = member(scene, "member1");
+  const before = one.store.get("namespaces", undefined, "test")?.metadata.uid;
+  one.store.delete("namespaces", undefined, "test");
+  expect(await scene.until(() => message(scene, "Ready").includes("Service test/app with port 8080 is not in member1 yet"), 90)).toBe(true);
+  const now = (): KubeObject["metadata"] | undefined => one.store.get("namespaces", undefined, "test")?.metadata;
+  expect(await scene.until(() => now()?.uid !== before && now()?.labels?.["istio-injection"] === "enabled", 60)).toBe(true);
+  await furnish(one, "1.0.0");
+  expect(await scene.until(() => condition(scene, "Ready") === "True Delivered", 120)).toBe(true);
   await scene.end();
 });
 

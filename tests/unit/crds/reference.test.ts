@@ -2,7 +2,11 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import { KINDS } from "../../../crds/generate.ts";
-import { renderReference } from "../../../crds/reference.ts";
+import { renderHostReference, renderReference } from "../../../crds/reference.ts";
+
+test.each(["Application", "Fleet", "AttachedCluster"])("docs/reference of %s is fresh (node scripts/reference.mjs)", (kind) => {
+  expect(readFileSync(new URL(`../../../docs/reference/${kind.toLowerCase()}.md`, import.meta.url), "utf8")).toBe(renderHostReference(kind));
+});
 
 test.each([...KINDS])("docs/reference of %s is fresh (node scripts/reference.mjs)", (kind) => {
   expect(readFileSync(new URL(`../../../docs/reference/${kind.toLowerCase()}.md`, import.meta.url), "utf8")).toBe(renderReference(kind));

@@ -56,6 +56,9 @@ has '--load-tester-image=kurator-rollout:0.1.0' "$plain"; has 'name: fleet-kurat
 limited=$(render --set 'watchNamespaces={a,b}',hostCluster.enabled=false)
 lacks 'kind: ClusterRole' "$limited"; has '--watch-namespaces=a,b' "$limited"
 [ "$(grep -c '^kind: Role$' <<<"$limited")" -eq 3 ] || { echo "a Role for each watched namespace and for the lease is wanted"; exit 1; }
+delivering=$(render --set 'watchNamespaces={a,b}')
+[ "$(grep -c '^kind: ClusterRole$' <<<"$delivering")" -eq 1 ] || { echo "with watched namespaces the only ClusterRole wanted is that of a member"; exit 1; }
+lacks 'secrets' "$(sed '/^kind: ClusterRole$/,/^---$/!d' <<<"$delivering")"
 has '--chart-repository=oci://charts.example.com' "$(render --set chartRepository=oci://charts.example.com)"
 has 'kind: ServiceMonitor' "$(render --set serviceMonitor.enabled=true)"
 lacks 'kind: CustomResourceDefinition' "$(render --set crds.install=false)"

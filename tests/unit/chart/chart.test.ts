@@ -7,6 +7,7 @@ import { renderYaml } from "../../../crds/generate.ts";
 
 const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
 const chart = "charts/kurator-rollout";
+const FLEET_FLAGS = ["chart-repository", "lease-name", "load-tester-image", "log-level", "port", "watch-namespaces"];
 const CHARTS = [chart, "charts/loadtester", "charts/kurator-rollout-fleet"];
 
 test.each(["rollout.kurator.dev", "flagger.app"] as const)("the CRDs of %s are as the schemas have them (else: node scripts/chart-crds.mjs)", (group) => {
@@ -45,10 +46,26 @@ test.each(CHARTS)("%s: every value has a schema and every schema a value", (char
 });
 
 test.each(CHARTS)("%s: every flag that it gives is one that the program has", (chart) => {
-  const given = [...read(`${chart}/templates/deployment.yaml`).matchAll(/(--[a-z-]+)=/g)].map(([, flag]) => flag);
-  const program = read("engine/main.ts");
+  const template = read(`${chart}/templates/deployment.yaml`);
+  const given = [...template.matchAll(/(--[a-z-]+)=/g)].map(([, flag]) => flag);
+  const [, subcommand = ""] = /args:\n +- ([a-z]+)\n/.exec(template) ?? [];
+  // Of this subcommand: the others have flags that it does not know.
+  const known = read("engine/main.ts").split(`.command("${subcommand}")`)[1]?.split(".command(")[0];
   expect(given.length).toBeGreaterThan(4);
-  for (const flag of given) expect(program).toContain(`"${flag} `);
+  for (const flag of given) expect(known).toContain(`"${flag} `);
+});
+
+test("the fleet's chart gives exactly these flags", () => {
+  const given = [...read("charts/kurator-rollout-fleet/templates/deployment.yaml").matchAll(/- --([a-z-]+)=/g)].map(([, flag]) => flag);
+  expect(given.sort()).toEqual(FLEET_FLAGS);
+});
+
+test("the fleet's rights have no wildcard, and no Secret is ever written", () => {
+  const helpers = read("charts/kurator-rollout-fleet/templates/_helpers.tpl");
+  const rules = parse(/define "fleet.rules" -}}\n([\s\S]*?){{- end/.exec(helpers)?.[1] ?? "") as { apiGroups: string[]; resources: string[]; verbs: string[] }[];
+  expect(rules.length).toBeGreaterThan(5);
+  expect(rules.flatMap(({ apiGroups, resources, verbs }) => [...apiGroups, ...resources, ...verbs])).not.toContain("*");
+  expect(rules.filter(({ resources }) => resources.includes("secrets"))).toEqual([{ apiGroups: [""], resources: ["secrets"], verbs: ["get", "list", "watch"] }]);
 });
 
 test("every series of the dashboard and the alerts is one that the engine shows", () => {

@@ -1,25 +1,23 @@
 // One look at one Application, on the host: where does it go, what is each member to do, what does Flux need, what is there to say? Requests go to the host
 // alone; members are worked in by passes of their own. Clusters are written down before anything is made in them, so that nothing is ever forgotten there.
-import type { Action } from "../crds/action.ts";
-import { ACTION, parseAction } from "../crds/action.ts";
-import { parseApplicationSpec, type Application, type SyncPolicy, type Wave as WaveSpec } from "../crds/application.ts";
+import { parseApplicationSpec, type Application } from "../crds/application.ts";
 import { parseApplicationStatus, type ApplicationStatus, type ClusterState } from "../crds/applicationstatus.ts";
-import type { CanaryStatus } from "../crds/status.ts";
-import { list, map } from "../crds/json.ts";
+import { list } from "../crds/json.ts";
 import type { Fault, KubeObject, Result } from "../engine/ports.ts";
 import { mergePatch } from "../engine/workload/mergepatch.ts";
-import { APPLICATIONS, clusterObject, clustersOf, HOST, keyOf, secretOf, type ClusterRef } from "./clusters.ts";
+import { canaryOf, silenceOf, type Bound, type Target } from "./bound.ts";
+import { APPLICATIONS, clusterObject, clustersOf, HOST, keyOf, type ClusterRef } from "./clusters.ts";
 import type { FleetContext } from "./context.ts";
-import { FLUX_KINDS, renderSource, renderSync, unfitSync, type FluxObject } from "./flux.ts";
-import { appText, CLUSTER_KEY, FINALIZER, appOf, isSyncOfKurator, type AppName } from "./marks.ts";
-import { rolloutId, type Outcome, type PlannedDecision, type PlannedRollout } from "./memberpass.ts";
-import { canaries, CONNECTING, troubleOf, type Trouble } from "./members.ts";
+import { syncFlux } from "./fluxpass.ts";
+import { appText, FINALIZER, type AppName } from "./marks.ts";
+import { rolloutId } from "./memberpass.ts";
+import { CONNECTING } from "./members.ts";
 import { policyName, syncName } from "./names.ts";
 import { fromSpec, type FleetProblem } from "./problem.ts";
 import { placeOf } from "./render.ts";
 import { statusOf, type Delivery } from "./status.ts";
-import { nextOfWaves, type Wave, type WaveState } from "./waves.ts";
-import { cachedOf, ensure, preconditionOf, takenBy } from "./write.ts";
+import { wavesOf } from "./trains.ts";
+import { preconditionOf } from "./write.ts";
 
 export interface PassEnd {
   /** Members whose plan is another one now. */
@@ -28,24 +26,6 @@ export interface PassEnd {
   fault?: Fault;
   /** All of it is gone. */
   ended?: boolean;
-}
-
-/** A policy with its clusters. */
-interface Bound {
-  policy: SyncPolicy;
-  index: number;
-  name: string;
-  clusters: ClusterRef[];
-}
-
-interface Target {
-  ref: ClusterRef;
-  rollouts: PlannedRollout[];
-  decisions: PlannedDecision[];
-  /** Rollouts that were made there, or are about to be. */
-  made: string[];
-  /** Nothing is wanted there any more. */
-  leaving: boolean;
 }
 
 export async function applicationPass(context: FleetContext, found: KubeObject): Promise<PassEnd> {
@@ -171,12 +151,6 @@ function bind(context: FleetContext, application: Application, { namespace, name
   return { bound, problems, certain };
 }
 
-/** Watches of a member that is cut off may stay silent for long; what is sent to it is not answered, and tells. */
-function silenceOf(outcome: Outcome | undefined): Trouble | undefined {
-  const fault = outcome?.fault;
-  return fault?.class === "deadline" || fault?.class === "transient" ? troubleOf(fault) : undefined;
-}
-
 /** Two policies for one workload of one cluster would undo each other's Canary. */
 function doubled(bound: readonly Bound[], namespace: string): FleetProblem[] {
   const seen = new Map<string, number>();
@@ -228,138 +202,6 @@ function madeIn({ status }: Application, ref: ClusterRef): string[] {
   return [...((status.clusters ?? []).find((one) => keyOfState(one) === keyOf(ref))?.rollouts ?? [])];
 }
 
-interface Trains {
-  states: { policy: string; states: (WaveState & { clusters: string[] })[] }[];
-  wakeAtMs: number | undefined;
-}
-
-function wavesOf(context: FleetContext, app: AppName, bound: readonly Bound[], targets: ReadonlyMap<string, Target>, nowMs: number): Trains {
-  const trains: Trains = { states: [], wakeAtMs: undefined };
-  for (const { policy, name, clusters } of bound) {
-    const { rollout } = policy;
-    const specs = rollout?.rolloutPolicy.waves;
-    if (rollout === undefined || specs === undefined) continue;
-    const place = placeOf(app, rollout);
-    const waves = grouped(specs, clusters).map(({ spec, refs }): Wave & { refs: ClusterRef[] } => ({
-      name: spec.name,
-      refs,
-      clusters: refs.map((ref) => seenIn(context, app, ref, place)),
-      maxParallel: spec.maxParallel ?? Infinity,
-      bakeMs: (spec.bakeSeconds ?? 0) * 1000,
-      onFailure: spec.onFailure ?? "stop",
-    }));
-    const train = nextOfWaves(waves, nowMs);
-    for (const decision of train.decisions) {
-      const ref = clusters.find(({ name: cluster }) => cluster === decision.cluster);
-      if (ref !== undefined) targets.get(keyOf(ref))?.decisions.push({ ...decision, ...place });
-    }
-    if (train.wakeAtMs !== undefined) trains.wakeAtMs = Math.min(trains.wakeAtMs ?? Infinity, train.wakeAtMs);
-    trains.states.push({ policy: name, states: train.states.map((state, index) => ({ ...state, clusters: (waves[index]?.refs ?? []).map((ref) => ref.name) })) });
-  }
-  return trains;
-}
-
-/** Clusters that fit no wave come last. */
-const REST: WaveSpec = { name: "rest" };
-
-function grouped(specs: readonly WaveSpec[], clusters: readonly ClusterRef[]): { spec: WaveSpec; refs: ClusterRef[] }[] {
-  const groups = specs.map((spec) => ({ spec, refs: [] as ClusterRef[] }));
-  const rest: ClusterRef[] = [];
-  for (const ref of clusters) {
-    const fits = groups.find(({ spec }) => Object.entries(spec.clusterSelector?.matchLabels ?? {}).every(([label, value]) => ref.labels[label] === value));
-    (fits?.refs ?? rest).push(ref);
-  }
-  return rest.length === 0 ? groups : [...groups, { spec: REST, refs: rest }];
-}
-
-function seenIn(context: FleetContext, app: AppName, ref: ClusterRef, { namespace, name }: { namespace: string; name: string }): Wave["clusters"][number] {
-  const key = keyOf(ref);
-  const member = context.members.get(key);
-  const reachable = member !== undefined && context.members.trouble(key) === undefined && silenceOf(context.memory.lastOutcome(appText(app), key)) === undefined;
-  const canary = member === undefined ? undefined : cachedOf(member, canaries("own"), namespace, name);
-  const request = canary?.metadata.annotations?.[ACTION];
-  const asked = request === undefined ? undefined : parseAction(request);
-  return { name: ref.name, reachable, canary: canary?.status as CanaryStatus | undefined, ...(asked === undefined || typeof asked === "string" ? {} : { asked: asked satisfies Action }) };
-}
-
-interface FluxEnd {
-  source: KubeObject | undefined;
-  missing: boolean;
-  /** Objects that are still there and should not be. */
-  left: number;
-  fault?: Fault;
-}
-
-async function syncFlux(context: FleetContext, application: Application, app: AppName, bound: readonly Bound[], { problems, removing, targets }: { problems: FleetProblem[]; removing: boolean; targets: ReadonlyMap<string, Target> }): Promise<FluxEnd> {
-  const { flux, memory } = context;
-  const end: FluxEnd = { source: undefined, missing: false, left: 0 };
-  const wanted = new Map<string, FluxObject & { hold: boolean }>();
-  const want = (one: FluxObject | undefined, hold = false): void => void (one !== undefined && wanted.set(idOf(one), { ...one, hold }));
-  const busy = (key: string): boolean => targets.has(key) && (memory.outcome(appText(app), key)?.leftovers ?? 1) > 0;
-  if (!removing) {
-    want(renderSource(application, flux.version));
-    for (const { policy, index, name, clusters } of bound) {
-      if (policy.kustomization === undefined && policy.helm === undefined) continue;
-      const unfit = unfitSync(application, policy, index, flux.version);
-      if (unfit !== undefined) {
-        problems.push(unfit);
-        continue;
-      }
-      for (const ref of clusters) {
-        const key = keyOf(ref);
-        const secret = ref.kind === HOST.kind ? undefined : secretOf(ref, context.lookup);
-        const kubeconfig = secret?.ok === true ? secret.value : undefined;
-        if (ref.kind !== HOST.kind && kubeconfig === undefined) continue;
-        const canary = canaryOf(context, app, policy, ref);
-        const phase = map(canary?.status).phase;
-        const rendered = renderSync({ application, policy, index, name: syncName(name, ref.kind, ref.name), cluster: key, kubeconfig, rolledOut: phase !== undefined && phase !== "" && phase !== "Initializing" }, flux.version);
-        // Whether the engine there has the workload is not known, or it is giving it back: what Flux was told last still holds.
-        const hold = policy.rollout === undefined ? busy(key) : context.members.trouble(key) !== undefined;
-        want(rendered, hold);
-      }
-    }
-  }
-  end.missing = flux.known && missesFlux(application, flux.version);
-  const { caches } = flux;
-  if (caches === undefined) return end;
-  for (const { resource, object, hold } of wanted.values()) {
-    const found = caches.get(resource.plural, app.namespace, object.metadata.name);
-    if (found !== undefined && hold) continue;
-    const written = await ensure({ member: { api: context.api, caches }, mayWrite: context.mayWrite, taken: (there) => takenBy(there, app, "the host", "metadata.name") }, resource, object);
-    if (written.kind === "problem") problems.push(written.problem);
-    else if (written.kind === "fault") end.fault ??= written.fault;
-  }
-  // Workloads go after their rollouts, and the source after whatever comes from it.
-  const mine = caches.everything().filter(({ object }) => isSyncOfKurator(object, app));
-  const unwanted = mine.filter(({ plural, object }) => !wanted.has(`${plural}/${object.metadata.name}`));
-  end.left = unwanted.length;
-  const syncs = unwanted.filter(({ plural }) => plural === "kustomizations" || plural === "helmreleases");
-  for (const { plural, object } of syncs.length > 0 ? syncs : unwanted) {
-    const cluster = object.metadata.annotations?.[CLUSTER_KEY];
-    const waits = cluster === undefined ? [...targets.keys()].some(busy) : busy(cluster);
-    if (waits || object.metadata.deletionTimestamp !== undefined || !context.mayWrite()) continue;
-    const resource = FLUX_KINDS.map(({ kind }) => flux.version(kind)).find((one) => one?.plural === plural);
-    if (resource === undefined) continue;
-    const deleted = await context.api.delete({ resource, namespace: app.namespace, name: object.metadata.name }, preconditionOf(object));
-    if (!deleted.ok && deleted.fault.class !== "not-found") end.fault ??= deleted.fault;
-  }
-  const source = renderSource(application, flux.version);
-  end.source = source === undefined ? undefined : caches.get(source.resource.plural, app.namespace, source.object.metadata.name);
-  return end;
-}
-
-function missesFlux({ spec }: Application, version: FleetContext["flux"]["version"]): boolean {
-  const { gitRepository, helmRepository, ociRepository } = spec.source;
-  const syncs = spec.syncPolicies;
-  return (
-    (gitRepository !== undefined && version("GitRepository") === undefined) ||
-    (helmRepository !== undefined && version("HelmRepository") === undefined) ||
-    (ociRepository !== undefined && version("OCIRepository") === undefined) ||
-    (syncs.some(({ kustomization }) => kustomization !== undefined) && version("Kustomization") === undefined) ||
-    (syncs.some(({ helm }) => helm !== undefined) && version("HelmRelease") === undefined)
-  );
-}
-
 function deliveryOf(context: FleetContext, app: AppName, { policy, name }: Bound, ref: ClusterRef): Delivery {
   const sync = syncName(name, ref.kind, ref.name);
   const kind = policy.kustomization !== undefined ? "Kustomization" : policy.helm !== undefined ? "HelmRelease" : undefined;
@@ -370,17 +212,6 @@ function deliveryOf(context: FleetContext, app: AppName, { policy, name }: Bound
     sync: kind === undefined ? undefined : { kind, found: resource === undefined ? undefined : context.flux.caches?.get(resource.plural, app.namespace, sync) },
     rollout: policy.rollout === undefined ? undefined : { name: policy.rollout.workload.name, canary: canaryOf(context, app, policy, ref) },
   };
-}
-
-function canaryOf(context: FleetContext, app: AppName, { rollout }: SyncPolicy, ref: ClusterRef): KubeObject | undefined {
-  const member = context.members.get(keyOf(ref));
-  if (rollout === undefined || member === undefined) return undefined;
-  const { namespace, name } = placeOf(app, rollout);
-  for (const group of member.groups) {
-    const found = cachedOf(member, canaries(group), namespace, name);
-    if (found !== undefined && appText(appOf(found) ?? { namespace: "", name: "" }) === appText(app)) return found;
-  }
-  return undefined;
 }
 
 async function patchApplication({ api, caches, mayWrite }: FleetContext, object: KubeObject, patch: object, subresource?: "status"): Promise<Result<KubeObject>> {
@@ -399,8 +230,4 @@ async function writeStatus(context: FleetContext, object: KubeObject, status: Ap
 
 function keyOfState({ kind, name, namespace = "" }: ClusterState): string {
   return keyOf({ kind, name, namespace });
-}
-
-function idOf({ resource, object }: FluxObject): string {
-  return `${resource.plural}/${object.metadata.name}`;
 }

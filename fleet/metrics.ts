@@ -19,7 +19,7 @@ export function createFleetRecorder(version: string, gauges: FleetGauges): { rec
   const registers = [registry];
   if (gauges.process) collectDefaultMetrics({ register: registry });
   const gauge = (name: string, help: string, labelNames: string[], collect?: (this: Gauge) => void) => new Gauge({ name, help, labelNames, registers, ...(collect === undefined ? {} : { collect }) });
-  gauge("kurator_rollout_build_info", "Version of the program and of Node", ["version", "node"]).set({ version, node: process.version }, 1);
+  gauge("kurator_rollout_fleet_build_info", "Version of the program and of Node", ["version", "node"]).set({ version, node: process.version }, 1);
   gauge("kurator_rollout_fleet_workqueue_depth", "Applications and Fleets that wait for a worker", [], function () {
     this.set(gauges.queueDepth());
   });
@@ -27,8 +27,8 @@ export function createFleetRecorder(version: string, gauges: FleetGauges): { rec
     this.reset();
     for (const [state, count] of gauges.members()) this.set({ state }, count);
   });
-  const requests = new Counter({ name: "kurator_rollout_api_requests_total", help: "Requests to the API servers of host and members", labelNames: ["verb", "resource", "code"], registers });
-  const leader = gauge("kurator_rollout_leader", "1 while this process leads", []);
+  const requests = new Counter({ name: "kurator_rollout_fleet_api_requests_total", help: "Requests to the API servers of host and members", labelNames: ["verb", "resource", "code"], registers });
+  const leader = gauge("kurator_rollout_fleet_leader", "1 while this process leads", []);
   leader.set(0);
   return { recorder: { request: (verb, resource, status) => requests.inc({ verb, resource, code: String(status) }), leading: (leads) => leader.set(leads ? 1 : 0) }, registry };
 }

@@ -51,7 +51,7 @@ function ticks(pid) {
 async function requests(port) {
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   const sum = (pattern) => [...text.matchAll(pattern)].reduce((total, [, value]) => total + Number(value), 0);
-  return { total: sum(/^kurator_rollout_api_requests_total\{.*\} (\d+)$/gm), ready: sum(/^kurator_rollout_fleet_members\{state="Ready"\} (\d+)$/gm) };
+  return { total: sum(/^kurator_rollout_fleet_api_requests_total\{.*\} (\d+)$/gm), ready: sum(/^kurator_rollout_fleet_members\{state="Ready"\} (\d+)$/gm) };
 }
 
 function members() {

@@ -59,7 +59,7 @@ const TIMEOUT_MS = 10_000;
 const RETRY_BASE_MS = 500;
 const RETRY_MAX_MS = 30_000;
 const LOOK_MS = 500;
-/** A watch that breaks tells nobody; it is looked at without a request. */
+/** A watch that breaks tells nobody; it is looked at without a request. What has been silent for long is asked no more often. */
 const LOOK_SYNCED_MS = 5_000;
 /** Until then silence means nothing; from then on a request finds out why. */
 const SYNC_PATIENCE_MS = 5_000;
@@ -134,14 +134,16 @@ class Connection {
     let lostAtMs = clock.monotonic();
     const look = async (): Promise<void> => {
       if (signal.aborted) return;
+      let nextMs = LOOK_SYNCED_MS;
       if (caches.synced) {
         lostAtMs = Infinity;
         this.say(undefined);
       } else {
         lostAtMs = Math.min(lostAtMs, clock.monotonic());
         if (clock.monotonic() - lostAtMs >= SYNC_PATIENCE_MS) this.say(await silence(api, kinds));
+        else nextMs = LOOK_MS;
       }
-      if (!signal.aborted) this.cancelTimer = clock.after(caches.synced ? LOOK_SYNCED_MS : LOOK_MS, () => void look());
+      if (!signal.aborted) this.cancelTimer = clock.after(nextMs, () => void look());
     };
     void look();
   }

@@ -24,7 +24,7 @@ export interface FleetScreen {
   tell(text: string): void;
 }
 
-const BAR = 20;
+const BAR = 10;
 const TOLD = 4;
 
 export function fleetScreen(output: Output, json: boolean): FleetScreen {

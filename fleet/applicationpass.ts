@@ -10,7 +10,7 @@ import { APPLICATIONS, clusterObject, clustersOf, HOST, keyOf, type ClusterRef }
 import type { FleetContext } from "./context.ts";
 import { syncFlux } from "./fluxpass.ts";
 import { appText, FINALIZER, type AppName } from "./marks.ts";
-import { rolloutId } from "./memberpass.ts";
+import { isClean, rolloutId } from "./memberpass.ts";
 import { CONNECTING } from "./members.ts";
 import { policyName, syncName } from "./names.ts";
 import { fromSpec, type FleetProblem } from "./problem.ts";
@@ -102,13 +102,13 @@ async function work(context: FleetContext, object: KubeObject, application: Appl
       // Where the Application goes is not known right now, so nobody leaves, and what was made is not forgotten.
       clusters.push({ ...of, state: "Ready" });
     } else if (leaving) {
-      if (outcome !== undefined && outcome.leftovers === 0 && outcome.fault === undefined) continue;
+      if (isClean(outcome)) continue;
       clusters.push({ ...of, state: "Leaving", message: outcome !== undefined && outcome.returning.length > 0 ? `the engine there gives back ${outcome.returning.join(", ")}` : "what was made there is being removed" });
     } else if (outcome?.problems.some(({ passing }) => passing !== true) === true) clusters.push({ ...of, state: "Problem", message: outcome.problems[0]?.message ?? "" });
     else clusters.push({ ...of, state: "Ready" });
   }
 
-  const flux = await syncFlux(context, application, app, bound, { problems, removing, targets });
+  const flux = await syncFlux(context, application, app, bound, { problems, removing, targets, certain });
   const deliveries = removing ? [] : bound.flatMap((one) => one.clusters.map((ref) => deliveryOf(context, app, one, ref)));
   const gone = clusters.length === 0 && flux.left === 0;
   if (removing && gone && flux.fault === undefined) {
@@ -145,7 +145,7 @@ function bind(context: FleetContext, application: Application, { namespace, name
     }
     // A cluster object that is gone takes its place in the fleet with it, and what was made there is out of reach in any case.
     problems.push(...resolved.missing);
-    bound.push({ policy, index, name: policyName(name, index, policy.name), clusters: resolved.clusters });
+    bound.push({ policy, index, name: policyName(name, index, policy.name), clusters: resolved.clusters, whole: resolved.missing.length === 0 });
   });
   problems.push(...doubled(bound, namespace));
   return { bound, problems, certain };

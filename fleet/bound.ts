@@ -15,6 +15,8 @@ export interface Bound {
   index: number;
   name: string;
   clusters: ClusterRef[];
+  /** Every cluster that its Fleet names is known. */
+  whole: boolean;
 }
 
 export interface Target {

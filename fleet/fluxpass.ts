@@ -7,6 +7,7 @@ import { HOST, keyOf, secretOf } from "./clusters.ts";
 import type { FleetContext } from "./context.ts";
 import { FLUX_KINDS, renderSource, renderSync, unfitSync, type FluxObject } from "./flux.ts";
 import { appText, CLUSTER_KEY, isSyncOfKurator, type AppName } from "./marks.ts";
+import { isClean } from "./memberpass.ts";
 import { syncName } from "./names.ts";
 import type { FleetProblem } from "./problem.ts";
 import { ensure, preconditionOf, takenBy } from "./write.ts";
@@ -19,12 +20,23 @@ export interface FluxEnd {
   fault?: Fault;
 }
 
-export async function syncFlux(context: FleetContext, application: Application, app: AppName, bound: readonly Bound[], { problems, removing, targets }: { problems: FleetProblem[]; removing: boolean; targets: ReadonlyMap<string, Target> }): Promise<FluxEnd> {
+export interface SyncTask {
+  /** Added to. */
+  problems: FleetProblem[];
+  removing: boolean;
+  targets: ReadonlyMap<string, Target>;
+  /** It is known where every policy goes. */
+  certain: boolean;
+}
+
+export async function syncFlux(context: FleetContext, application: Application, app: AppName, bound: readonly Bound[], { problems, removing, targets, certain }: SyncTask): Promise<FluxEnd> {
   const { flux, memory } = context;
   const end: FluxEnd = { source: undefined, missing: false, left: 0 };
   const wanted = new Map<string, FluxObject & { hold: boolean }>();
   const want = (one: FluxObject | undefined, hold = false): void => void (one !== undefined && wanted.set(idOf(one), { ...one, hold }));
-  const busy = (key: string): boolean => targets.has(key) && (memory.outcome(appText(app), key)?.leftovers ?? 1) > 0;
+  const busy = (key: string): boolean => targets.has(key) && !isClean(memory.outcome(appText(app), key));
+  // Flux prunes what an object brought when it goes, so none goes while something is missing or wrong that would say whether it is wanted.
+  let sure = certain && bound.every(({ whole }) => whole);
   if (!removing) {
     want(renderSource(application, flux.version));
     for (const { policy, index, name, clusters } of bound) {
@@ -32,13 +44,17 @@ export async function syncFlux(context: FleetContext, application: Application, 
       const unfit = unfitSync(application, policy, index, flux.version);
       if (unfit !== undefined) {
         problems.push(unfit);
+        sure = false;
         continue;
       }
       for (const ref of clusters) {
         const key = keyOf(ref);
         const secret = ref.kind === HOST.kind ? undefined : secretOf(ref, context.lookup);
         const kubeconfig = secret?.ok === true ? secret.value : undefined;
-        if (ref.kind !== HOST.kind && kubeconfig === undefined) continue;
+        if (ref.kind !== HOST.kind && kubeconfig === undefined) {
+          sure = false;
+          continue;
+        }
         const canary = canaryOf(context, app, policy, ref);
         const phase = map(canary?.status).phase;
         const rendered = renderSync({ application, policy, index, name: syncName(name, ref.kind, ref.name), cluster: key, kubeconfig, rolledOut: phase !== undefined && phase !== "" && phase !== "Initializing" }, flux.version);
@@ -66,7 +82,7 @@ export async function syncFlux(context: FleetContext, application: Application, 
   for (const { plural, object } of syncs.length > 0 ? syncs : unwanted) {
     const cluster = object.metadata.annotations?.[CLUSTER_KEY];
     const waits = cluster === undefined ? [...targets.keys()].some(busy) : busy(cluster);
-    if (waits || object.metadata.deletionTimestamp !== undefined || !context.mayWrite()) continue;
+    if (!sure || waits || object.metadata.deletionTimestamp !== undefined || !context.mayWrite()) continue;
     const resource = FLUX_KINDS.map(({ kind }) => flux.version(kind)).find((one) => one?.plural === plural);
     if (resource === undefined) continue;
     const deleted = await context.api.delete({ resource, namespace: app.namespace, name: object.metadata.name }, preconditionOf(object));

@@ -42,6 +42,11 @@ export interface Outcome {
   fault?: Fault;
 }
 
+/** Nothing is left there that should not be, and nothing is unknown about that. */
+export function isClean(outcome: Outcome | undefined): boolean {
+  return outcome !== undefined && outcome.leftovers === 0 && outcome.fault === undefined;
+}
+
 export interface MemberWork {
   app: AppName;
   cluster: string;

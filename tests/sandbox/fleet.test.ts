@@ -168,6 +168,32 @@ test("with Flux the source and a Kustomization for each member are made, left al
   await scene.end();
 });
 
+test("what Flux would prune with it stays while a Fleet, a cluster object or a source is missing or wrong", async () => {
+  const scene = await furnished(["member1", "member2"]);
+  scene.installFlux();
+  const source = { gitRepository: { url: "https://git.test/app", interval: "3m0s" } };
+  scene.host.create(APPLICATIONS, applicationOf({ source, syncPolicies: [{ kustomization: { interval: "5m0s", prune: true } }, { kustomization: { interval: "5m0s", prune: true }, rollout: rolloutOf() }] }));
+  const names = (): string[] => scene.host.list(KUSTOMIZATIONS).map(({ metadata }) => metadata.name).sort();
+  expect(await scene.until(() => names().length === 4, 90)).toBe(true);
+  const before = names();
+  const fleet = scene.host.get("fleets.fleet.kurator.dev", "fleet", "quickstart");
+  scene.host.delete("fleets.fleet.kurator.dev", "fleet", "quickstart");
+  await scene.advance(20_000);
+  expect(names()).toEqual(before);
+  if (fleet !== undefined) scene.host.create("fleets.fleet.kurator.dev", { ...fleet, metadata: { name: "quickstart", namespace: "fleet" } });
+  scene.host.delete("attachedclusters.cluster.kurator.dev", "fleet", "member2");
+  await scene.advance(20_000);
+  expect(names()).toEqual(before);
+  edit(scene, (spec) => (spec.source = { helmRepository: { url: "https://charts.test", interval: "5m" } }));
+  await scene.advance(20_000);
+  expect(names()).toEqual(before);
+  // All is known again, and what is not asked for any more goes.
+  scene.host.create("attachedclusters.cluster.kurator.dev", { apiVersion: "cluster.kurator.dev/v1alpha1", kind: "AttachedCluster", metadata: { name: "member2", namespace: "fleet" }, spec: { kubeconfig: { name: "member2", key: "member2.config" } } });
+  edit(scene, (spec) => Object.assign(spec, { source, syncPolicies: spec.syncPolicies.slice(1) }));
+  expect(await scene.until(() => names().length === 2, 60)).toBe(true);
+  await scene.end();
+});
+
 test("a namespace that goes in a member is made again, and the rollout waits for the app", async () => {
   const scene = await furnished(["member1"]);
   scene.host.create(APPLICATIONS, applicationOf());

@@ -12,9 +12,10 @@ import { CONFIG_KINDS } from "../crds/marks.ts";
 import { runEngine } from "../engine/run.ts";
 import { canaryOf, castOf, CLUSTER_RELEASES, defaultCanary, SANDBOX_RELEASES, type Cast } from "../sandbox/demo/cast.ts";
 import { SABOTAGES } from "../sandbox/demo/sabotage.ts";
-import { Scenario, type Ended } from "../sandbox/demo/scenario.ts";
+import { Scenario } from "../sandbox/demo/scenario.ts";
 import { screenFor, type Output } from "../sandbox/demo/screen.ts";
 import { startSandbox, type Sandbox } from "../sandbox/start.ts";
+import { report } from "./report.ts";
 
 export interface DemoRequest {
   keep: boolean;
@@ -63,7 +64,7 @@ export async function demo(request: DemoRequest, output: Output, signal: AbortSi
     const scenario = new Scenario({ api, clock: realClock, cast: place.cast, gatewayUrl: place.gatewayUrl, screen, patienceMs, signal });
     const ended = await scenario.play();
     screen.end();
-    report(ended, request, output);
+    report(ended, request.json, output, ` and ${ended.requests.total} requests`);
     if (request.keep) await keep(place, output, signal);
     stop.abort();
     await engine;
@@ -116,17 +117,6 @@ function startEngine(request: DemoRequest, place: Place, machine: typeof next, s
     next: machine,
     signal,
   });
-}
-
-function report({ expectations, requests, elapsedMs }: Ended, { json }: DemoRequest, output: Output): void {
-  const met = expectations.every((expectation) => expectation.met);
-  if (json) {
-    output.write(`${JSON.stringify({ verdict: met ? "as expected" : "not as expected", expectations, requests, elapsedMs: Math.round(elapsedMs) })}\n`);
-    return;
-  }
-  output.write("\n");
-  for (const { what, met: one, seen } of expectations) output.write(`${one ? "PASS" : "FAIL"}  ${what}: ${seen}\n`);
-  output.write(`\n${met ? "Everything went as it should" : "Not as it should be"}, in ${Math.round(elapsedMs / 1000)} s and ${requests.total} requests.\n`);
 }
 
 async function keep({ sandbox, gatewayUrl, cast }: Place, output: Output, signal: AbortSignal): Promise<void> {

@@ -9,11 +9,12 @@ import type { KubeApi, KubeObject, Log, Resource } from "../engine/ports.ts";
 import { runEngine } from "../engine/run.ts";
 import { runFleet } from "../fleet/run.ts";
 import { castOf, defaultCanary, SANDBOX_RELEASES, type Cast } from "../sandbox/demo/cast.ts";
-import { FleetScenario, type FleetEnded, type FleetMember } from "../sandbox/demo/fleetscenario.ts";
+import { FleetScenario, type FleetMember } from "../sandbox/demo/fleetscenario.ts";
 import { fleetScreen } from "../sandbox/demo/fleetscreen.ts";
 import type { Output } from "../sandbox/demo/screen.ts";
 import { startHost } from "../sandbox/host.ts";
 import { startSandbox, type Sandbox } from "../sandbox/start.ts";
+import { report } from "./report.ts";
 
 export interface FleetDemoRequest {
   json: boolean;
@@ -132,15 +133,4 @@ function application({ target, namespace, host }: Cast, seconds: number): KubeOb
 async function create(api: KubeApi, resource: Resource, object: KubeObject): Promise<void> {
   const made = await api.create(resource, object);
   if (!made.ok) throw new Error(made.fault.message);
-}
-
-function report({ expectations, requests, elapsedMs }: FleetEnded, json: boolean, output: Output): void {
-  const met = expectations.every((expectation) => expectation.met);
-  if (json) {
-    output.write(`${JSON.stringify({ verdict: met ? "as expected" : "not as expected", expectations, requests, elapsedMs: Math.round(elapsedMs) })}\n`);
-    return;
-  }
-  output.write("\n");
-  for (const { what, met: one, seen } of expectations) output.write(`${one ? "PASS" : "FAIL"}  ${what}: ${seen}\n`);
-  output.write(`\n${met ? "Everything went as it should" : "Not as it should be"}, in ${Math.round(elapsedMs / 1000)} s.\n`);
 }

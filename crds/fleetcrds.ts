@@ -5,7 +5,7 @@ import type { z } from "zod";
 import { APPLICATION, applicationSpecSchema } from "./application.ts";
 import { applicationStatusSchema } from "./applicationstatus.ts";
 import { attachedClusterSpecSchema, attachedClusterStatusSchema, CLUSTER, FLEET, fleetSpecSchema, fleetStatusSchema } from "./fleet.ts";
-import type { CustomResourceDefinition, PrinterColumn } from "./generate.ts";
+import { definitionOf, OBJECT, type CustomResourceDefinition, type PrinterColumn } from "./generate.ts";
 import { structuralSchema } from "./structural.ts";
 
 interface HostKind {
@@ -53,32 +53,9 @@ const HOST_KINDS: readonly HostKind[] = [
 ];
 
 export function renderHostCRDs({ keep = false }: { keep?: boolean } = {}): CustomResourceDefinition[] {
-  return HOST_KINDS.map(({ kind, plural, group, version, description, columns, spec, status }) => ({
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: `${plural}.${group}`, ...(keep ? { annotations: { "helm.sh/resource-policy": "keep" } } : {}) },
-    spec: {
-      group,
-      scope: "Namespaced",
-      names: { plural, singular: kind.toLowerCase(), kind, listKind: `${kind}List`, categories: ["kurator-dev"] },
-      versions: [
-        {
-          name: version,
-          served: true,
-          storage: true,
-          subresources: { status: {} },
-          additionalPrinterColumns: columns,
-          schema: {
-            openAPIV3Schema: {
-              description,
-              type: "object",
-              properties: { apiVersion: { type: "string" }, kind: { type: "string" }, metadata: { type: "object" }, spec: structuralSchema(spec), status: structuralSchema(status) },
-            },
-          },
-        },
-      ],
-    },
-  }));
+  return HOST_KINDS.map(({ description, spec, status, ...kind }) =>
+    definitionOf({ ...kind, categories: ["kurator-dev"], keep, schema: { description, type: "object", properties: { ...OBJECT, spec: structuralSchema(spec), status: structuralSchema(status) } } }),
+  );
 }
 
 /** One document for each kind. */

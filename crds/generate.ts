@@ -77,6 +77,34 @@ export function renderCRD(group: GroupName, { kind = "Canary", keep = false }: R
   const { version } = Object.values(GROUPS).find((known) => known.group === group) ?? GROUPS.own;
   const { plural, columns, description, requiredInSpec, spec, status } = shapeOf(group, kind);
   const required = [...new Set([...list(spec.required), ...requiredInSpec])];
+  return definitionOf({
+    group,
+    version,
+    kind,
+    plural,
+    categories: ["all"],
+    columns,
+    keep,
+    schema: { description, type: "object", required: ["spec"], properties: { ...OBJECT, spec: required.length === 0 ? spec : { ...spec, required }, status } },
+  });
+}
+
+/** What every object has beside spec and status. */
+export const OBJECT: Structural = { apiVersion: { type: "string" }, kind: { type: "string" }, metadata: { type: "object" } };
+
+export interface Definition {
+  group: string;
+  version: string;
+  kind: string;
+  plural: string;
+  categories: string[];
+  columns: PrinterColumn[];
+  keep: boolean;
+  schema: Structural;
+}
+
+/** A namespaced kind of one version, with a status subresource. */
+export function definitionOf({ group, version, kind, plural, categories, columns, keep, schema }: Definition): CustomResourceDefinition {
   return {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
@@ -84,30 +112,8 @@ export function renderCRD(group: GroupName, { kind = "Canary", keep = false }: R
     spec: {
       group,
       scope: "Namespaced",
-      names: { plural, singular: kind.toLowerCase(), kind, listKind: `${kind}List`, categories: ["all"] },
-      versions: [
-        {
-          name: version,
-          served: true,
-          storage: true,
-          subresources: { status: {} },
-          additionalPrinterColumns: columns,
-          schema: {
-            openAPIV3Schema: {
-              description,
-              type: "object",
-              required: ["spec"],
-              properties: {
-                apiVersion: { type: "string" },
-                kind: { type: "string" },
-                metadata: { type: "object" },
-                spec: required.length === 0 ? spec : { ...spec, required },
-                status,
-              },
-            },
-          },
-        },
-      ],
+      names: { plural, singular: kind.toLowerCase(), kind, listKind: `${kind}List`, categories },
+      versions: [{ name: version, served: true, storage: true, subresources: { status: {} }, additionalPrinterColumns: columns, schema: { openAPIV3Schema: schema } }],
     },
   };
 }

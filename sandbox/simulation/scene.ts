@@ -150,7 +150,6 @@ export class Scene {
     return true;
   }
 
-
   /** One user's request to the app. */
   request(): void {
     this.requests += 1;

@@ -1,7 +1,7 @@
 // What pods read is released like their image: a ConfigMap and a Secret under traffic on a real cluster, and a DaemonSet as a target.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { bump, canary, deployment, hostOf, IMAGE, phase, RANDOM_ERROR, replicasOf, service, statusOf, STEADY, virtualService, weight } from "./support/app.ts";
-import { apply, eventually, get, installCrds, kubectl, namespace, serviceIp } from "./support/cluster.ts";
+import { apply, eventually, get, installCrds, kubectl, namespace, serviceIp, soon } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
 import { Load } from "./support/load.ts";
 import type { KubeObject, Resource } from "../../engine/ports.ts";
@@ -53,8 +53,8 @@ describe("what pods read", () => {
     await apply(canary(app, {}, { interval: "3s", stepWeight: 25 }));
     const status = await phase(NS, "Initialized", 90);
     expect(Object.keys(status.trackedConfigs ?? {}).sort()).toEqual(["configmap/settings", "secret/word"]);
-    expect(await get(CONFIG_MAPS, NS, "settings-primary")).toMatchObject({ data: { PODINFO_UI_MESSAGE: "one" }, binaryData: { blob: "AAEC/w==" } });
-    expect(await dataOf(SECRETS, "word-primary")).toEqual({ word: Buffer.from("one").toString("base64") });
+    await soon(async () => expect(await get(CONFIG_MAPS, NS, "settings-primary")).toMatchObject({ data: { PODINFO_UI_MESSAGE: "one" }, binaryData: { blob: "AAEC/w==" } }));
+    await soon(async () => expect(await dataOf(SECRETS, "word-primary")).toEqual({ word: Buffer.from("one").toString("base64") }));
     expect(await get(SECRETS, NS, "rotated-primary")).toBeUndefined();
     const primary = await kubectl("-n", NS, "get", "deployment", "backend-primary", "-o", "json");
     for (const name of ['"name": "settings-primary"', '"name": "word-primary"', '"name": "rotated"']) expect(primary).toContain(name);
@@ -65,7 +65,7 @@ describe("what pods read", () => {
     await weight(NS, 25);
     expect(await dataOf(CONFIG_MAPS, "settings-primary")).toEqual({ PODINFO_UI_MESSAGE: "one" });
     await phase(NS, "Succeeded", 120);
-    expect(await dataOf(CONFIG_MAPS, "settings-primary")).toEqual({ PODINFO_UI_MESSAGE: "two" });
+    await soon(async () => expect(await dataOf(CONFIG_MAPS, "settings-primary")).toEqual({ PODINFO_UI_MESSAGE: "two" }));
     expect((await statusOf(NS)).counters?.runs).toBe(1);
   });
 
@@ -76,8 +76,8 @@ describe("what pods read", () => {
     await apply(secret("word", "two"));
     await eventually("the run starts again", 60, async () => ((await statusOf(NS)).run?.id === first ? undefined : true));
     await phase(NS, "Succeeded", 180);
-    expect((await statusOf(NS)).history?.map(({ outcome }) => outcome)).toEqual(["Promoted", "Superseded", "Promoted"]);
-    expect(await dataOf(SECRETS, "word-primary")).toEqual({ word: Buffer.from("two").toString("base64") });
+    await soon(async () => expect((await statusOf(NS)).history?.map(({ outcome }) => outcome)).toEqual(["Promoted", "Superseded", "Promoted"]));
+    await soon(async () => expect(await dataOf(SECRETS, "word-primary")).toEqual({ word: Buffer.from("two").toString("base64") }));
     const answer = await fetch(`http://${await serviceIp(NS, "backend-primary")}:9898/env`);
     expect(await answer.json()).toEqual(expect.arrayContaining(["WORD=two", "PODINFO_UI_MESSAGE=two"]));
   });
@@ -122,7 +122,7 @@ describe("a DaemonSet", () => {
   test("is taken over and rests without a pod", async () => {
     const status = await phase(NS, "Initialized", 90, "agent");
     expect(status.conditions?.find(({ type }) => type === "Promoted")?.message).toBe("DaemonSet initialization completed.");
-    expect(await held()).toEqual({ strategy: "RollingUpdate", resting: true });
+    await soon(async () => expect(await held()).toEqual({ strategy: "RollingUpdate", resting: true }));
     await eventually("no pod is left", 60, async () => ((await kubectl("-n", NS, "get", "pods", "-l", "app=agent", "-o", "name")) === "" ? true : undefined));
   });
 
@@ -132,7 +132,7 @@ describe("a DaemonSet", () => {
     await eventually("held", 10, async () => ((await held()).strategy === "OnDelete" ? true : undefined));
     await phase(NS, "Succeeded", 180, "agent");
     await eventually("at rest", 30, async () => ((await held()).resting ? true : undefined));
-    expect(await kubectl("-n", NS, "get", "daemonset", "agent-primary", "-o", "jsonpath={.spec.template.spec.containers[0].image}")).toMatch(/:6\.0\.1$/);
+    await soon(async () => expect(await kubectl("-n", NS, "get", "daemonset", "agent-primary", "-o", "jsonpath={.spec.template.spec.containers[0].image}")).toMatch(/:6\.0\.1$/));
     expect(agentLoad.counted.versions["6.0.1"]).toBeGreaterThan(0);
     expect(agentLoad.counted.losses).toEqual({});
   });

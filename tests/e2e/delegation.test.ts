@@ -1,7 +1,7 @@
 // Istio's delegation with real traffic: a team's root VirtualService in one namespace leads a part of its paths to the engine's in another, for a run that chooses its users.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { bump, canary, deployment, phase, replicasOf, service } from "./support/app.ts";
-import { apply, eventually, get, installCrds, kubectl, namespace, sleep } from "./support/cluster.ts";
+import { apply, eventually, get, installCrds, kubectl, namespace, sleep, soon } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
 import { Load } from "./support/load.ts";
 import type { Resource } from "../../engine/ports.ts";
@@ -38,7 +38,7 @@ test("a root of another namespace leads to the route that the engine makes: A/B,
   const choice = { stepWeight: undefined, maxWeight: undefined, iterations: 3, match: [{ headers: { "x-user": { exact: "tester" } } }] };
   await apply(canary(app, { service: { port: 9898, portDiscovery: true, delegation: true } }, { interval: "3s", metrics: [], ...choice }));
   await phase(APP, "Initialized", 90);
-  expect((await get(VIRTUAL_SERVICES, APP, "backend"))?.spec).not.toHaveProperty("hosts");
+  await soon(async () => expect((await get(VIRTUAL_SERVICES, APP, "backend"))?.spec).not.toHaveProperty("hosts"));
   const first = await Load.start(HOST, 50, "/shop/", 1);
   await eventually("the root leads to it", 30, () => Promise.resolve(first.firstSeen("6.0.0")));
   await first.stop();

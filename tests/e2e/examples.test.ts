@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { bump, hostOf, phase } from "./support/app.ts";
-import { eventually, installCrds, kubectl, namespace, said } from "./support/cluster.ts";
+import { eventually, installCrds, kubectl, namespace, said, soon } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
 import { Load } from "./support/load.ts";
 
@@ -102,5 +102,5 @@ test("examples/ci-job.yaml: the Job sets the image and ends well only with the p
   await kubectl("-n", into, "wait", "--for=condition=Complete", "job/release", "--timeout=180s");
   expect((await load.stop()).losses).toEqual({});
   expect(await phaseOf(OURS, into)).toBe("Succeeded");
-  expect(await kubectl("-n", into, "logs", "job/release", "-c", "wait")).toMatch(/promoted/);
+  await soon(async () => expect(await kubectl("-n", into, "logs", "job/release", "-c", "wait")).toMatch(/promoted/));
 });

@@ -1,7 +1,7 @@
 // Bad input: what the API server refuses with the field's path, what the engine refuses with a reason, and manifests of Flagger as they are.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { canary, deploy, phase, release, replicasOf, statusOf } from "./support/app.ts";
-import { apply, eventually, installCrds, kubectl, namespace, said } from "./support/cluster.ts";
+import { apply, eventually, installCrds, kubectl, namespace, said, soon } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
 import { changed, REJECTIONS, VALID } from "../unit/crds/rejections.ts";
 
@@ -64,7 +64,7 @@ describe("what only the engine can see stalls the Canary and leaves the workload
     await apply({ ...second, metadata: { name: "second", namespace: NS } });
     const stalled = await eventually("stalled", 20, async () => (await statusOf(NS, "second")).conditions?.find((condition) => condition.type === "Stalled" && condition.status === "True"));
     expect(stalled).toMatchObject({ reason: "DuplicateTarget" });
-    expect((await statusOf(NS)).conditions?.find((condition) => condition.type === "Ready")?.status).toBe("True");
+    await soon(async () => expect((await statusOf(NS)).conditions?.find((condition) => condition.type === "Ready")?.status).toBe("True"));
     await remove("second");
     await remove("backend");
     await eventually("given back", 60, async () => ((await replicasOf(NS, "backend-primary")) === undefined ? true : undefined));

@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { bump, deployment, phase, replicasOf, service, statusOf } from "./support/app.ts";
-import { apply, eventually, get, installCrds, kubectl, namespace, SERVICES, sleep } from "./support/cluster.ts";
+import { apply, eventually, get, installCrds, kubectl, namespace, SERVICES, sleep, soon } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
 import { Load } from "./support/load.ts";
 
@@ -50,7 +50,7 @@ test("taken over, rehearsed, promoted, rolled back and given back, and no caller
   const load = await Load.toService(NS, "backend", 9898);
   await apply(canary());
   await phase(NS, "Initialized");
-  expect((await get(SERVICES, NS, "backend"))?.spec).toMatchObject({ selector: { app: "backend-primary" } });
+  await soon(async () => expect((await get(SERVICES, NS, "backend"))?.spec).toMatchObject({ selector: { app: "backend-primary" } }));
 
   await bump(app, "6.0.1");
   await eventually("the second rehearsal", 60, async () => ((await statusOf(NS)).iterations === 2 ? true : undefined));

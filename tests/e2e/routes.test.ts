@@ -1,7 +1,7 @@
 // Routes that are not the plain one, with real traffic: delegation, and TCP through sidecars.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { bump, canary, deploy, deployment, hostOf, phase, service, weight } from "./support/app.ts";
-import { apply, eventually, get, installCrds, kubectl, namespace } from "./support/cluster.ts";
+import { apply, eventually, get, installCrds, kubectl, namespace, soon } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
 import { Load } from "./support/load.ts";
 import type { Resource } from "../../engine/ports.ts";
@@ -69,7 +69,7 @@ test("TCP: connections of callers in the mesh are shared out by weight, and none
     return counted;
   };
   await eventually("callers reach the app", 60, async () => ((await calls())["6.0.0"] === 60 ? true : undefined));
-  expect((await get(VIRTUAL_SERVICES, TCP, "backend"))?.spec).toMatchObject({ tcp: [{ route: [{ weight: 100 }, { weight: 0 }] }] });
+  await soon(async () => expect((await get(VIRTUAL_SERVICES, TCP, "backend"))?.spec).toMatchObject({ tcp: [{ route: [{ weight: 100 }, { weight: 0 }] }] }));
   await bump(app, "6.0.1");
   await weight(TCP, 50);
   const shared = await calls();

@@ -1,7 +1,7 @@
 // A real HorizontalPodAutoscaler beside a canary: the primary has one too, is as big as its traffic will be before it gets it, and shrinks afterwards.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { bump, canary, deploy, hostOf, phase, replicasOf, weight } from "./support/app.ts";
-import { apply, eventually, get, installCrds, kubectl, namespace } from "./support/cluster.ts";
+import { apply, eventually, get, installCrds, kubectl, namespace, soon } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
 import { Load } from "./support/load.ts";
 import type { Resource } from "../../engine/ports.ts";
@@ -41,8 +41,8 @@ afterAll(async () => {
 test("the primary gets an autoscaler of its own", async () => {
   await apply(canary(app, { autoscalerRef: { apiVersion: "autoscaling/v2", kind: "HorizontalPodAutoscaler", name: "backend" } }, { interval: "3s", stepWeight: 25 }));
   await phase(NS, "Initialized", 90);
-  expect(await get(HPAS, NS, "backend-primary")).toMatchObject({ spec: { minReplicas: 2, maxReplicas: 6, scaleTargetRef: { name: "backend-primary" } } });
-  expect(await replicasOf(NS, "backend")).toBe(0);
+  await soon(async () => expect(await get(HPAS, NS, "backend-primary")).toMatchObject({ spec: { minReplicas: 2, maxReplicas: 6, scaleTargetRef: { name: "backend-primary" } } }));
+  await soon(async () => expect(await replicasOf(NS, "backend")).toBe(0));
 });
 
 test("a canary that has grown: the primary has as many pods before the traffic returns, and its bounds come back", async () => {

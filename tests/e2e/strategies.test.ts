@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { ACTION } from "../../crds/action.ts";
 import { bump, canary, deploy, hostOf, phase, statusOf, weight } from "./support/app.ts";
-import { apply, eventually, installCrds, kubectl, namespace, replace, sleep } from "./support/cluster.ts";
+import { apply, eventually, installCrds, kubectl, namespace, replace, sleep, soon } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
 import { Load } from "./support/load.ts";
 
@@ -181,7 +181,7 @@ test("skipAnalysis promotes a ready revision at once, and nobody meets it before
     const { phase: now, run } = await statusOf(NS);
     return now === "Succeeded" && run?.images[0]?.endsWith(":6.0.0") === true ? true : undefined;
   });
-  expect(await statusOf(NS)).toMatchObject({ run: { outcome: "Promoted", reason: "AnalysisSkipped" }, route: { canaryWeight: 0 } });
+  await soon(async () => expect(await statusOf(NS)).toMatchObject({ run: { outcome: "Promoted", reason: "AnalysisSkipped" }, route: { canaryWeight: 0 } }));
   await eventually("users meet it", 20, () => Promise.resolve(load.met.at(-1) === "6.0.0" ? true : undefined), () => load.met);
   expect(load.counted.losses).toEqual({});
 });

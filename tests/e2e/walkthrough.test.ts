@@ -1,7 +1,7 @@
 // The seed's walk-through, step by step, with the interval shortened; and what a bad and a slow version meet.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { bump, canary, deploy, eventsOf, hostOf, phase, release, replicasOf, statusOf, Timeline } from "./support/app.ts";
-import { apply, installCrds, kubectl, namespace } from "./support/cluster.ts";
+import { apply, installCrds, kubectl, namespace, soon } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
 import { Load, slowly } from "./support/load.ts";
 
@@ -35,8 +35,8 @@ describe("the seed's walk-through", () => {
     expect(status).toMatchObject({ canaryWeight: 0, failedChecks: 0, iterations: 0, phase: "Initialized", trackedConfigs: {} });
     expect(status.lastAppliedSpec).toBe(status.lastPromotedSpec);
     expect(status.conditions?.find((condition) => condition.type === "Promoted")).toMatchObject({ status: "True", reason: "Initialized", message: "Deployment initialization completed." });
-    expect(await replicasOf(NS, "backend")).toBe(0);
-    expect(await replicasOf(NS, "backend-primary")).toBe(2);
+    await soon(async () => expect(await replicasOf(NS, "backend")).toBe(0));
+    await soon(async () => expect(await replicasOf(NS, "backend-primary")).toBe(2));
   });
 
   test("an image bump climbs 0 10 20 30 40 50 and ends Promoting, Finalising, Succeeded", async () => {
@@ -56,7 +56,7 @@ describe("the seed's walk-through", () => {
     expect(status.lastAppliedSpec).toBe(status.lastPromotedSpec);
     const image = await kubectl("-n", NS, "get", "deployment", "backend-primary", "-o", "jsonpath={.spec.template.spec.containers[0].image}");
     expect(image).toMatch(/:6\.0\.1$/);
-    expect(await replicasOf(NS, "backend")).toBe(0);
+    await soon(async () => expect(await replicasOf(NS, "backend")).toBe(0));
     await eventsOf(NS, ["Initialized", "Progressing", "Advanced", "Promoting", "Finalising", "Succeeded"]);
     await kubectl("-n", NS, "wait", "canaries.rollout.kurator.dev/backend", "--for=condition=Ready", "--timeout=5s");
   });

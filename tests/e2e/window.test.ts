@@ -1,7 +1,7 @@
 // The way back after a promotion on a real cluster: kept pods take all traffic at once, and a limit that breaks brings it to them by itself.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { bump, canary, deploy, hostOf, phase, statusOf } from "./support/app.ts";
-import { apply, DEPLOYMENTS, eventually, get, installCrds, kubectl, namespace } from "./support/cluster.ts";
+import { apply, DEPLOYMENTS, eventually, get, installCrds, kubectl, namespace, soon } from "./support/cluster.ts";
 import { Engine } from "./support/engine.ts";
 import { Load } from "./support/load.ts";
 
@@ -45,7 +45,7 @@ afterAll(async () => {
 
 test("asked to go back, all traffic is with the kept pods before the primary has changed, and nothing is lost on the way", async () => {
   await promote("6.0.1");
-  expect(await kubectl("-n", NS, "get", "deployment", "backend-previous", "-o", "jsonpath={.spec.template.spec.containers[0].image}")).toMatch(/:6\.0\.0$/);
+  await soon(async () => expect(await kubectl("-n", NS, "get", "deployment", "backend-previous", "-o", "jsonpath={.spec.template.spec.containers[0].image}")).toMatch(/:6\.0\.0$/));
   const run = (await statusOf(NS)).run?.id ?? "";
   await kubectl("-n", NS, "annotate", "canaries.rollout.kurator.dev", "backend", `rollout.kurator.dev/action=rollback run=${run} by=e2e`);
   await eventually("the Services lead to the kept pods", 10, async () => ((await selected()) === "backend-previous" ? true : undefined), selected);
@@ -53,7 +53,7 @@ test("asked to go back, all traffic is with the kept pods before the primary has
   await eventually("the primary is back", 90, async () => ((await get(DEPLOYMENTS, NS, "backend-previous")) === undefined ? true : undefined));
   expect(await primaryImage()).toMatch(/:6\.0\.0$/);
   expect(await selected()).toBe("backend-primary");
-  expect(await statusOf(NS)).toMatchObject({ phase: "Failed", run: { outcome: "Undone", reason: "RollbackAction" } });
+  await soon(async () => expect(await statusOf(NS)).toMatchObject({ phase: "Failed", run: { outcome: "Undone", reason: "RollbackAction" } }));
   expect(load.counted.losses).toEqual({});
 });
 

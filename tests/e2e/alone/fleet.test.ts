@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { deployment, hostOf, IMAGE, statusOf, Timeline } from "../support/app.ts";
-import { apply, DEPLOYMENTS, eventually, get, installCrds, KUBECONFIG, kubectl, namespace, said, SERVICES } from "../support/cluster.ts";
+import { apply, DEPLOYMENTS, eventually, get, installCrds, KUBECONFIG, kubectl, namespace, said, SERVICES, soon } from "../support/cluster.ts";
 import { Load } from "../support/load.ts";
 import { kubeconfigOf, MemberCluster } from "../support/member.ts";
 import type { KubeObject, Resource } from "../../../engine/ports.ts";
@@ -95,9 +95,9 @@ test("members are attached by Secrets, and the Fleet says which of them can be r
   }
   await applyText(exampleText("fleet"));
   await eventually("both are ready", 30, async () => ((await kubectl("-n", NS, "get", "fleet", "quickstart", "-o", "jsonpath={.status.readyClusters}")) === "2" ? true : undefined), () => kubectl("-n", NS, "get", "fleet", "quickstart", "-o", "json"));
-  expect(await kubectl("-n", NS, "get", "attachedcluster", "kurator-member2", "-o", "jsonpath={.status.ready}")).toBe("true");
+  await soon(async () => expect(await kubectl("-n", NS, "get", "attachedcluster", "kurator-member2", "-o", "jsonpath={.status.ready}")).toBe("true"));
   // The plugin of the example cannot be installed without Flux, which is said.
-  expect(await kubectl("-n", NS, "get", "fleet", "quickstart", "-o", 'jsonpath={.status.conditions[?(@.type=="RolloutPlugin")].reason}')).toBe("FluxNotInstalled");
+  await soon(async () => expect(await kubectl("-n", NS, "get", "fleet", "quickstart", "-o", 'jsonpath={.status.conditions[?(@.type=="RolloutPlugin")].reason}')).toBe("FluxNotInstalled"));
 });
 
 test("the Application is taken, with its defaults and its finalizer", async () => {
@@ -129,12 +129,12 @@ test("a member initializes, and the Application's status has it as the seed prin
 });
 
 test("what the member was given is what the seed promises", async () => {
-  expect(await kubectl("get", "namespace", WEBAPP, "-o", "jsonpath={.metadata.labels.istio-injection}")).toBe("enabled");
-  expect((await get(DEPLOYMENTS, WEBAPP, "backend"))?.spec).toMatchObject({ replicas: 0 });
-  expect((await get(DEPLOYMENTS, WEBAPP, "backend-primary"))?.status).toMatchObject({ readyReplicas: 2 });
-  expect((await get(SERVICES, WEBAPP, "backend"))?.spec).toMatchObject({ ports: [{ name: "http", port: 9898, targetPort: "http" }, { name: "grpc", port: 9999 }] });
+  await soon(async () => expect(await kubectl("get", "namespace", WEBAPP, "-o", "jsonpath={.metadata.labels.istio-injection}")).toBe("enabled"));
+  await soon(async () => expect((await get(DEPLOYMENTS, WEBAPP, "backend"))?.spec).toMatchObject({ replicas: 0 }));
+  await soon(async () => expect((await get(DEPLOYMENTS, WEBAPP, "backend-primary"))?.status).toMatchObject({ readyReplicas: 2 }));
+  await soon(async () => expect((await get(SERVICES, WEBAPP, "backend"))?.spec).toMatchObject({ ports: [{ name: "http", port: 9898, targetPort: "http" }, { name: "grpc", port: 9999 }] }));
   for (const name of ["backend-primary", "backend-canary", "backend-testloader"]) expect(await get(SERVICES, WEBAPP, name)).toBeDefined();
-  expect((await get(VIRTUAL_SERVICES, WEBAPP, "backend"))?.spec).toMatchObject({ gateways: ["istio-system/public-gateway"], hosts: expect.arrayContaining(["backend.webapp", "backend"]) as unknown as string[] });
+  await soon(async () => expect((await get(VIRTUAL_SERVICES, WEBAPP, "backend"))?.spec).toMatchObject({ gateways: ["istio-system/public-gateway"], hosts: expect.arrayContaining(["backend.webapp", "backend"]) as unknown as string[] }));
   for (const name of ["backend-primary", "backend-canary"]) expect(await get(RULES, WEBAPP, name)).toBeDefined();
   await kubectl("-n", WEBAPP, "rollout", "status", "deployment/backend-testloader", "--timeout=60s");
 });

@@ -98,6 +98,19 @@ export async function eventually<T>(what: string, seconds: number, look: () => P
   }
 }
 
+/** What the engine does to the world comes after the status that says so: an assertion about it is made again until it holds. */
+export async function soon(assertion: () => Promise<unknown>, seconds = 10): Promise<void> {
+  for (const end = Date.now() + seconds * 1000; ; ) {
+    try {
+      await assertion();
+      return;
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      await sleep(100);
+    }
+  }
+}
+
 export async function serviceIp(namespace: string, name: string): Promise<string> {
   const service = await get(SERVICES, namespace, name);
   const ip = (service?.spec as { clusterIP?: string } | undefined)?.clusterIP;

@@ -28,6 +28,8 @@ export interface WorldPorts {
   prometheus?: "auto" | "builtin";
   propagationDelayMs?: number;
   scrapeMs?: number;
+  /** False while a simulated Prometheus collects nothing. */
+  collects?: () => boolean;
   /** Who counts requests in Istio's metrics; the gateway and the sidecars when absent. */
   reporters?: readonly Reporter[];
   onFault?(key: string, fault: unknown): void;
@@ -91,7 +93,7 @@ export function simulateWorld(ports: WorldPorts): SimulatedWorld {
   const { clock, random, store } = ports;
   const runtime = pretendedRuntime(clock);
   const mesh = meshOf(ports);
-  const { samples, stop } = scrapeRegularly(mesh.telemetry.series, clock, ports.scrapeMs);
+  const { samples, stop } = scrapeRegularly(mesh.telemetry.series, clock, ports.scrapeMs, ports.collects);
   const workloads = startWorkloads({ store, clock, random, runtime, onFault: ports.onFault });
   return {
     send: (request) => simulateRequest({ method: "GET", path: "/", headers: {}, ...request }, mesh, runtime.accepts),

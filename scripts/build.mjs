@@ -1,11 +1,11 @@
-// Bundles the program into the one file that the image and the npm package carry, or into the file that is named.
+// Bundles the program into the one file that the image and the npm package carry, or what else is named into the file that is named: build.mjs [FILE [ENTRY]].
 import { build } from "esbuild";
 import { readFileSync } from "node:fs";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 
 await build({
-  entryPoints: ["engine/main.ts"],
+  entryPoints: [process.argv[3] ?? "engine/main.ts"],
   outfile: process.argv[2] ?? "dist/kurator-rollout.mjs",
   bundle: true,
   platform: "node",

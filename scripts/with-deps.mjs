@@ -9,6 +9,7 @@ const jest = [...node, "--experimental-vm-modules", "--no-warnings", "node_modul
 const plans = {
   test: [[...jest, ...rest]],
   demo: [[...node, "scripts/build.mjs"], [...node, "dist/kurator-rollout.mjs", "demo", ...rest]],
+  sim: [[...node, "scripts/build.mjs", "dist/sim.mjs", "sandbox/simulation/main.ts"], [...node, "dist/sim.mjs", ...rest]],
   e2e: [[...node, "scripts/build.mjs"], ...["tests/e2e", "tests/e2e/alone"].map((suite) => [...jest, "--config", `${suite}/jest.config.mjs`, "--passWithNoTests", ...rest.map((word) => named(suite, word))])],
   conformance: [[...jest, "--config", "tests/conformance/jest.config.mjs", ...rest]],
 };

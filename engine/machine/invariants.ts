@@ -24,6 +24,8 @@ export function broken(before: CanaryStatus, seen: Observation, settings: Settin
     ["P2 only those whom the manifest matches", !raised || blocked || settings.strategy !== "ab-testing" || after.route?.matched === true],
     ["P3 no rise without a pass", !raised || !begun || blocked || proved || asked],
     ["P3 no promotion without a pass", !promoted || settings.skipAnalysis || (begun && proved) || asked],
+    ["P3 no promotion below the last rung", !promoted || settings.skipAnalysis || settings.strategy !== "canary" || from >= top || asked],
+    ["P3 nothing rises and nothing is promoted while it is suspended", !(raised || promoted) || !settings.suspended],
     ["P4 no rise on a target that is not ready", !raised || seen.target?.readiness.ready === true],
     ["P5 no zero replicas under weight", !(to > 0 && after.target?.scale === "Zero")],
     ["P5 pods go only after their route was applied and drained", !goesToZero(before, after) || (to === 0 && restful(after, seen))],

@@ -49,12 +49,12 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
 }
 
 /** The built-in one without its socket: what a simulation queries by evaluateQuery. */
-export function scrapeRegularly(series: SeriesRegistry, clock: Clock, scrapeMs = 1000): { samples: SampleStore; stop(): void } {
+export function scrapeRegularly(series: SeriesRegistry, clock: Clock, scrapeMs = 1000, collects: () => boolean = () => true): { samples: SampleStore; stop(): void } {
   const samples = sampleStore();
   const up = { name: "up", labels: {}, value: 1 };
   let cancel = clock.after(0, scrape);
   function scrape(): void {
-    samples.scrape(withUp(), clock.now());
+    if (collects()) samples.scrape(withUp(), clock.now());
     cancel = clock.after(scrapeMs, scrape);
   }
   function* withUp() {

@@ -61,7 +61,7 @@ export class FleetScene {
 
   /** A cluster of its own, which the fleet does not know yet; `engine` starts one in it. */
   member(name: string, engine = true): Scene {
-    const scene = new Scene(this.seed + this.members.size + 1, undefined, "own", this.clock);
+    const scene = new Scene(this.seed + this.members.size + 1, undefined, "own", { clock: this.clock });
     this.members.set(name, scene);
     if (engine) scene.start("engine");
     return scene;

@@ -5,18 +5,27 @@ import { GROUPS } from "../../crds/canary.ts";
 import { runEngine } from "../../engine/run.ts";
 import { CONFIG_KINDS } from "../../crds/marks.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
-import type { Http, Log } from "../../engine/ports.ts";
+import { next as machine } from "../../engine/machine/next.ts";
+import type { Lease } from "../../engine/adapters/leading.ts";
+import type { Transport } from "../../engine/adapters/transport.ts";
+import type { Http, HttpRequest, Log } from "../../engine/ports.ts";
 import { ApiServer } from "../api/server.ts";
 import { ApiStore } from "../api/store.ts";
 import type { KubeObject, Random } from "../api/types.ts";
 import { virtualClock, type VirtualClock } from "../clock.ts";
 import { simulateWorld, type SimulatedWorld, type WorldPorts } from "../world.ts";
+import { Process } from "./process.ts";
 import { Network } from "./transport.ts";
 
 const PROMETHEUS = "http://prometheus.istio-system:9090";
 /** Rounds of the event loop that everybody gets before time moves on; a pass takes far fewer. */
 const ROUNDS = 12;
 const TRAFFIC_MS = 100;
+/** Where every announcement is told, when the scene listens. */
+const EVENTS = "http://events.test";
+const LATE_MS = 6_000;
+/** What a bad version answers is its own fault. */
+export const BAD = /-(errors|slow|crash|unready)$/;
 
 export interface Lost {
   atMs: number;
@@ -24,34 +33,59 @@ export interface Lost {
   version: string | undefined;
 }
 
+/** What Prometheus does to queries: `blind` answers with what it knew when it stopped looking, `late` after seconds. */
+export type PrometheusMood = "up" | "down" | "empty" | "nan" | "garbage" | "broken" | "late" | "blind";
+
+/** For a scene that is more than a plain one. */
+export interface SceneOptions {
+  /** For a scene that is one of several. */
+  clock?: VirtualClock;
+  /** In the machine's place, and around it. */
+  next?: typeof machine;
+  /** In the place of each engine's way to the API. */
+  transport?: (transport: Transport, engine: string) => Transport;
+  lease?: Partial<Lease>;
+  trafficMs?: number;
+  /** Told what each webhook of type event was sent. */
+  announced?: (body: string) => void;
+}
+
 export class Scene {
   readonly random: Random;
   readonly store: ApiStore;
   readonly world: SimulatedWorld;
   readonly network: Network;
-  /** What Prometheus does to queries. */
-  prometheus: "up" | "down" | "empty" = "up";
+  prometheus: PrometheusMood = "up";
   /** What webhooks answer. */
   hooks = 200;
+  /** The share of webhooks that are answered with 500 all the same. */
+  hookFlaps = 0;
+  /** The share of requests that come from a tester, who says so in a header. */
+  testers = 0;
+  /** Told what each request was answered with. */
+  answered: (version: string | undefined) => void = () => undefined;
+  /** Told each line of a log. */
+  read: (line: string) => void = () => undefined;
+  readonly clock: VirtualClock;
   /** Requests that a good version should have answered. */
   readonly lost: Lost[] = [];
   readonly versions = new Map<string, number>();
   /** `phase weight` of the Canary at each of its writes, equal neighbours dropped. */
   readonly trace: string[] = [];
   readonly logged: string[] = [];
-  private readonly engines = new Map<string, { killed: AbortController; stop: AbortController; ended: Promise<void> }>();
-  private requests = 0;
+  private readonly engines = new Map<string, { process: Process; stop: AbortController; ended: Promise<void> }>();
+  requests = 0;
 
   /**
    * @param reporters who counts requests in Istio's metrics; the gateway and the sidecars when absent
    * @param group the API group of the Canary under test; with Flagger's the engines serve both
-   * @param clock for a scene that is one of several
    */
-  constructor(seed: number, reporters?: WorldPorts["reporters"], private readonly group: "own" | "flagger" = "own", readonly clock: VirtualClock = virtualClock()) {
+  constructor(seed: number, reporters?: WorldPorts["reporters"], private readonly group: "own" | "flagger" = "own", private readonly options: SceneOptions = {}) {
+    this.clock = options.clock ?? virtualClock();
     this.random = mulberry(seed);
     this.store = new ApiStore({ clock: this.clock, random: this.random });
     for (const group of [GROUPS.own.group, GROUPS.flagger.group]) for (const crd of renderCRDs(group)) this.store.create("customresourcedefinitions.apiextensions.k8s.io", crd as unknown as KubeObject);
-    this.world = simulateWorld({ store: this.store, clock: this.clock, random: this.random, propagationDelayMs: 50, scrapeMs: 1000, reporters });
+    this.world = simulateWorld({ store: this.store, clock: this.clock, random: this.random, propagationDelayMs: 50, scrapeMs: 1000, reporters, collects: () => this.prometheus !== "blind" });
     this.network = new Network(new ApiServer(this.store), this.clock, this.random);
     for (const name of ["istio-system", "test"]) if (this.store.get("namespaces", undefined, name) === undefined) this.store.create("namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name } });
     this.store.create("gateways.networking.istio.io", { apiVersion: "networking.istio.io/v1", kind: "Gateway", metadata: { name: "public-gateway", namespace: "istio-system" }, spec: {} });
@@ -77,13 +111,12 @@ export class Scene {
   }
 
   start(name: string): void {
-    const killed = new AbortController();
+    const process = new Process(this.clock);
     const stop = new AbortController();
-    const started = this.clock.now();
-    const clock = { ...this.clock, now: () => this.clock.now(), monotonic: () => this.clock.now() - started, after: (ms: number, task: () => void) => this.clock.after(ms, () => (killed.signal.aborted ? undefined : task())) };
+    const { next, transport = (plain) => plain, lease, announced } = this.options;
     const ended = runEngine({
-      transport: this.network.transport(killed.signal),
-      clock,
+      transport: transport(process.transport(this.network.transport(process.killed.signal, name)), name),
+      clock: process.clock,
       random: this.random,
       log: this.log(name),
       version: "simulated",
@@ -91,21 +124,28 @@ export class Scene {
       metricsServer: PROMETHEUS,
       meshProvider: "istio",
       includeLabelPrefixes: [],
+      eventWebhook: announced === undefined ? undefined : EVENTS,
       configKinds: CONFIG_KINDS,
       namespaces: [],
       gatewayNamespaces: [],
-      lease: { namespace: "default", name: "kurator-rollout" },
+      lease: { namespace: "default", name: "kurator-rollout", ...lease },
       port: undefined,
-      http: this.http(),
+      http: (request) => process.passed(this.http(request)),
+      next,
       signal: stop.signal,
     });
-    this.engines.set(name, { killed, stop, ended });
+    this.engines.set(name, { process, stop, ended });
   }
 
   /** As SIGKILL does: nothing more of it reaches anybody. */
   kill(name: string): void {
-    this.engines.get(name)?.killed.abort();
+    this.engines.get(name)?.process.killed.abort();
     this.engines.delete(name);
+  }
+
+  /** The process of an engine that runs: to be frozen, or to have its clock set. */
+  process(name: string): Process | undefined {
+    return this.engines.get(name)?.process;
   }
 
   /** Ends every engine in order; time must move for them to end. */
@@ -132,7 +172,7 @@ export class Scene {
       await settle();
       if (traffic && this.clock.now() >= nextTraffic) {
         this.request();
-        nextTraffic = this.clock.now() + TRAFFIC_MS;
+        nextTraffic = this.clock.now() + (this.options.trafficMs ?? TRAFFIC_MS);
       }
       const due = Math.min(this.clock.nextDueAt() ?? until, until, traffic ? nextTraffic : until);
       this.clock.advance(Math.max(due - this.clock.now(), 0));
@@ -153,29 +193,40 @@ export class Scene {
   /** One user's request to the app. */
   request(): void {
     this.requests += 1;
-    const answer = this.world.send({ host: "app.test" });
+    const tester = this.testers > 0 && this.random() < this.testers;
+    const answer = this.world.send({ host: "app.test", ...(tester ? { headers: { "x-user": "tester" } } : {}) });
     const version = answer.version;
     if (version !== undefined) this.versions.set(version, (this.versions.get(version) ?? 0) + 1);
-    // What a bad version answers is its own fault; that it was asked is checked by the weights.
-    const bad = version !== undefined && /-(errors|slow|crash|unready)$/.test(version);
+    this.answered(version);
+    // That a bad one was asked is checked by the weights.
+    const bad = version !== undefined && BAD.test(version);
     if ((answer.status >= 500 || answer.status === 404) && !bad) this.lost.push({ atMs: this.clock.now(), status: answer.status, version });
   }
 
-  private http(): Http {
-    return async ({ url }) => {
-      await Promise.resolve();
-      if (!url.startsWith(PROMETHEUS)) return { ok: true, value: { status: this.hooks, headers: {}, body: "" } };
-      if (this.prometheus === "down") return { ok: false, fault: { class: "transient", message: "prometheus is out of reach" } };
-      const promql = new URL(url).searchParams.get("query") ?? "";
-      const value = this.world.query(promql);
-      const result = this.prometheus === "empty" || value.type !== "vector" ? [] : value.samples.map((sample) => ({ metric: {}, value: [this.clock.now() / 1000, String(sample.value)] }));
-      return { ok: true, value: { status: 200, headers: {}, body: JSON.stringify({ status: "success", data: { resultType: "vector", result } }) } };
-    };
+  private async http({ url, body }: HttpRequest): Promise<Awaited<ReturnType<Http>>> {
+    await Promise.resolve();
+    if (url.startsWith(EVENTS)) {
+      this.options.announced?.(body ?? "");
+      return { ok: true, value: { status: 200, headers: {}, body: "" } };
+    }
+    if (!url.startsWith(PROMETHEUS)) return { ok: true, value: { status: this.hookFlaps > 0 && this.random() < this.hookFlaps ? 500 : this.hooks, headers: {}, body: "" } };
+    const mood = this.prometheus;
+    if (mood === "late") await new Promise<void>((resolve) => this.clock.after(LATE_MS * this.random(), resolve));
+    if (mood === "down") return { ok: false, fault: { class: "transient", message: "prometheus is out of reach" } };
+    if (mood === "broken") return { ok: true, value: { status: 503, headers: {}, body: "no" } };
+    if (mood === "garbage") return { ok: true, value: { status: 200, headers: {}, body: '{"status":"success","data":{"resultType":' } };
+    const promql = new URL(url).searchParams.get("query") ?? "";
+    const value = this.world.query(promql);
+    const told = (sample: number): string => (mood === "nan" ? "NaN" : String(sample));
+    const result = mood === "empty" || value.type !== "vector" ? [] : value.samples.map((sample) => ({ metric: {}, value: [this.clock.now() / 1000, told(sample.value)] }));
+    return { ok: true, value: { status: 200, headers: {}, body: JSON.stringify({ status: "success", data: { resultType: "vector", result } }) } };
   }
 
   private log(name: string): Log {
     const keep = (fields: Record<string, unknown>, message: string): void => {
-      this.logged.push(`${this.clock.now()} ${name} ${message} ${JSON.stringify(fields)}`);
+      const line = `${this.clock.now()} ${name} ${message} ${JSON.stringify(fields)}`;
+      this.logged.push(line);
+      this.read(line);
       if (this.logged.length > 5000) this.logged.splice(0, 1000);
     };
     return { debug: keep, info: keep, warn: keep, error: keep };

@@ -18,12 +18,24 @@ export interface NetworkFaults {
   watchCut: number;
   /** Events reach the engine this much later. */
   watchLagMs: number;
+  /** The request is held for many seconds before it takes effect, and whoever sent it has long given up. */
+  stuck: number;
+  /** A watch that wants to go on from where it was is told that this is too long ago. */
+  gone: number;
+  /** Of reads of one ConfigMap or Secret: 500. */
+  unreadable: number;
 }
 
-export const QUIET: NetworkFaults = { refused: 0, replyLost: 0, throttled: 0, conflicts: 0, delayMs: 0, watchCut: 0, watchLagMs: 0 };
+export const QUIET: NetworkFaults = { refused: 0, replyLost: 0, throttled: 0, conflicts: 0, delayMs: 0, watchCut: 0, watchLagMs: 0, stuck: 0, gone: 0, unreadable: 0 };
+const CONTENTS = /\/(configmaps|secrets)\/[^/]+$/;
+const STUCK_MS = { least: 3_000, most: 20_000 };
+
+/** Somebody who sees each request after it took effect. */
+export type Witness = (by: string, request: TransportRequest, status: number) => void;
 
 export class Network {
   faults: NetworkFaults = { ...QUIET };
+  witness: Witness = () => undefined;
 
   constructor(
     private readonly server: ApiServer,
@@ -32,22 +44,25 @@ export class Network {
   ) {}
 
   /** One engine's way to the API; `alive` ends when its process is killed: what it sends from then on goes nowhere, and no answer comes. */
-  transport(alive: AbortSignal): Transport {
+  transport(alive: AbortSignal, by = ""): Transport {
     // Each request on its way listens to it.
     setMaxListeners(0, alive);
     return {
-      request: (request) => this.request(request, alive),
+      request: (request) => this.request(request, alive, by),
       stream: (request) => this.stream(request, alive),
     };
   }
 
-  private async request(request: TransportRequest, alive: AbortSignal): Promise<TransportResponse> {
+  private async request(request: TransportRequest, alive: AbortSignal, by: string): Promise<TransportResponse> {
     const { faults } = this;
     await this.pause(faults.delayMs * this.random(), alive);
-    await living(alive, request.signal);
+    // What is on the wire arrives, whatever became of its sender.
+    if (this.draws(faults.stuck)) await this.pause(STUCK_MS.least + (STUCK_MS.most - STUCK_MS.least) * this.random(), new AbortController().signal);
+    else await living(alive, request.signal);
     const writes = request.method !== "GET";
     if (this.draws(faults.throttled)) return status(429, "slow down", { "retry-after": "1" });
     if (this.draws(faults.refused)) return status(500, "the storage is not there");
+    if (!writes && CONTENTS.test(request.path) && this.draws(faults.unreadable)) return status(500, "the key of the storage is not there");
     if (writes && request.method !== "POST" && this.draws(faults.conflicts)) return status(409, "the object has been modified");
     const answer = this.server.handle({
       method: request.method,
@@ -56,6 +71,7 @@ export class Network {
       body: request.body,
     });
     if (typeof answer.body !== "string") throw new Error("a request was answered with a stream");
+    this.witness(by, request, answer.status);
     if (writes && this.draws(faults.replyLost)) throw Object.assign(new Error("reset"), { code: "ECONNRESET" });
     await this.pause(faults.delayMs * this.random(), alive);
     await living(alive, request.signal);
@@ -65,6 +81,7 @@ export class Network {
   private async stream(request: Pick<TransportRequest, "path" | "query" | "accept" | "signal">, alive: AbortSignal): Promise<TransportStream> {
     await living(alive, request.signal);
     if (this.draws(this.faults.refused)) return { status: 500, lines: none() };
+    if (request.query?.resourceVersion !== undefined && this.draws(this.faults.gone)) return { status: 410, lines: none() };
     const ended = new AbortController();
     const over = AbortSignal.any([alive, ended.signal, ...(request.signal === undefined ? [] : [request.signal])]);
     const answer = this.server.handle({ method: "GET", url: urlOf({ ...request }), headers: { accept: request.accept ?? "application/json" }, signal: over });

@@ -1,7 +1,7 @@
 // One manifest, many clusters: does an Application reach its members, say what is so, and leave nothing behind, whatever comes and goes?
 import { expect, test } from "@jest/globals";
 import type { KubeObject } from "../../sandbox/api/types.ts";
-import { furnish, setImage } from "../../sandbox/simulation/story.ts";
+import { furnish, setImage } from "../../sandbox/simulation/furniture.ts";
 import { applicationOf, APPLICATIONS, CANARIES, condition, edit, furnished, KUSTOMIZATIONS, member, message, phaseIn, phases, rolloutOf } from "./fleetscenes.ts";
 
 test("an Application reaches every member, says so, rolls a change out in each, and takes everything back when it goes", async () => {

@@ -4,7 +4,7 @@ import { expect, test } from "@jest/globals";
 import { parseAllDocuments } from "yaml";
 import type { KubeObject } from "../../sandbox/api/types.ts";
 import { FleetScene } from "../../sandbox/simulation/fleetscene.ts";
-import { furnish, setImage } from "../../sandbox/simulation/story.ts";
+import { furnish, setImage } from "../../sandbox/simulation/furniture.ts";
 import { member } from "./fleetscenes.ts";
 
 const folder = new URL("../../examples/", import.meta.url);

@@ -3,7 +3,7 @@ import { expect, test } from "@jest/globals";
 import { applicationOf, APPLICATIONS, CANARIES, condition, furnished, member, message, phaseIn, phases, rolloutOf } from "./fleetscenes.ts";
 import { renderCRDs } from "../../crds/generate.ts";
 import type { KubeObject } from "../../sandbox/api/types.ts";
-import { furnish } from "../../sandbox/simulation/story.ts";
+import { furnish } from "../../sandbox/simulation/furniture.ts";
 
 test("a Fleet that is not there", async () => {
   const scene = await furnished(["member1"]);

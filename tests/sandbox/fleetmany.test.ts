@@ -1,6 +1,6 @@
 // A hundred members: does a dead one cost the others nothing, and what does an idle one cost?
 import { expect, test } from "@jest/globals";
-import { furnish } from "../../sandbox/simulation/story.ts";
+import { furnish } from "../../sandbox/simulation/furniture.ts";
 import { FleetScene } from "../../sandbox/simulation/fleetscene.ts";
 import { applicationOf, APPLICATIONS, CANARIES } from "./fleetscenes.ts";
 

@@ -2,7 +2,7 @@
 import type { KubeObject } from "../../sandbox/api/types.ts";
 import { FleetScene } from "../../sandbox/simulation/fleetscene.ts";
 import type { Scene } from "../../sandbox/simulation/scene.ts";
-import { furnish } from "../../sandbox/simulation/story.ts";
+import { furnish } from "../../sandbox/simulation/furniture.ts";
 
 export const APPLICATIONS = "applications.apps.kurator.dev";
 export const CANARIES = "canaries.rollout.kurator.dev";

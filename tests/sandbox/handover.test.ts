@@ -2,7 +2,7 @@
 import { describe, expect, test } from "@jest/globals";
 import type { KubeObject } from "../../sandbox/api/types.ts";
 import { Scene } from "../../sandbox/simulation/scene.ts";
-import { canaryOf, furnish, setImage } from "../../sandbox/simulation/story.ts";
+import { canaryOf, furnish, setImage } from "../../sandbox/simulation/furniture.ts";
 import { CANARIES, DEPLOYMENTS, initialize, installed, stumbles, templateOf } from "./fixtures/flagger.ts";
 
 const ACTION = "rollout.kurator.dev/action";

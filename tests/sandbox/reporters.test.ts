@@ -1,7 +1,7 @@
 // A mesh in which no proxy stands at the app: what its gateway, or a waypoint, saw must be enough to promote what is good and to bring back what is not.
 import { expect, test } from "@jest/globals";
 import { Scene } from "../../sandbox/simulation/scene.ts";
-import { canaryOf, furnish, setImage } from "../../sandbox/simulation/story.ts";
+import { canaryOf, furnish, setImage } from "../../sandbox/simulation/furniture.ts";
 
 test.each([
   ["source", ["source"]],

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "@jest/globals";
 import type { KubeObject } from "../../sandbox/api/types.ts";
 import { Scene } from "../../sandbox/simulation/scene.ts";
-import { canaryOf, furnish, setImage } from "../../sandbox/simulation/story.ts";
+import { canaryOf, furnish, setImage } from "../../sandbox/simulation/furniture.ts";
 
 const CANARIES = "canaries.rollout.kurator.dev";
 const HPAS = "horizontalpodautoscalers.autoscaling";

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "@jest/globals";
 import type { KubeObject } from "../../sandbox/api/types.ts";
 import type { Scene } from "../../sandbox/simulation/scene.ts";
-import { setImage } from "../../sandbox/simulation/story.ts";
+import { setImage } from "../../sandbox/simulation/furniture.ts";
 import { CANARIES, copyOf, DEPLOYMENTS, HPAS, installed, ROUTES, RULES, templateOf, TRACKED, type Installation } from "./fixtures/flagger.ts";
 
 const MARKS = "rollout.kurator.dev/";

@@ -1,6 +1,6 @@
 // Does a release go from wave to wave, and stop where it fails, with real engines in the members and a fleet's controller that dies?
 import { expect, test } from "@jest/globals";
-import { setImage } from "../../sandbox/simulation/story.ts";
+import { setImage } from "../../sandbox/simulation/furniture.ts";
 import type { FleetScene } from "../../sandbox/simulation/fleetscene.ts";
 import { applicationOf, APPLICATIONS, condition, edit, furnished, member, message, phaseIn, rolloutOf, waves } from "./fleetscenes.ts";
 

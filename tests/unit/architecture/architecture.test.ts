@@ -35,7 +35,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   loadtester: ["crds", "engine/ports", "engine/adapters"],
   sandbox: ["crds"],
   "sandbox/demo": ["crds", "engine/ports", "engine/machine", "engine/adapters", "engine/run", "sandbox"],
-  "sandbox/simulation": ["crds", "engine/ports", "engine/adapters", "engine/run", "fleet", "sandbox"],
+  "sandbox/simulation": ["crds", "engine/ports", "engine/machine", "engine/adapters", "engine/run", "fleet", "sandbox"],
 };
 
 function roomOf(file: string): string {

@@ -9,6 +9,8 @@ export interface Matcher {
 export interface Selector {
   type: "selector";
   matchers: readonly Matcher[];
+  /** As it was so long before. */
+  offsetMs?: number;
 }
 
 export type Aggregation = "sum" | "avg" | "min" | "max" | "count";

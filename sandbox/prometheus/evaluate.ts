@@ -21,7 +21,7 @@ function evaluate(expr: Expr, samples: SampleStore, at: number): Value {
   switch (expr.type) {
     case "number": return scalar(expr.value);
     case "string": return { type: "string", value: expr.value };
-    case "selector": return vector(instant(expr, samples, at));
+    case "selector": return vector(instant(expr, samples, at - (expr.offsetMs ?? 0)));
     case "range": {
       const series = samples.select(expr.selector.matchers).map((stored) => ({ labels: stored.labels, points: stored.between(at - expr.rangeMs, at) }));
       return { type: "matrix", rangeMs: expr.rangeMs, series: series.filter(({ points }) => points.length > 0) };

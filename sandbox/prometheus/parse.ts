@@ -33,6 +33,7 @@ function read(node: SyntaxNode, text: string): Expr {
     case "ParenExpr": return read(only(node, text), text);
     case "VectorSelector": return readSelector(node, text);
     case "MatrixSelector": return readRange(node, text);
+    case "OffsetExpr": return readOffset(node, text);
     case "UnaryExpr": {
       const [sign, operand] = children(node);
       if (sign === undefined || operand === undefined) throw unsupported(node, text);
@@ -98,6 +99,13 @@ function readRange(node: SyntaxNode, text: string): Expr {
   const rangeMs = readNumber(source(literal, text)) * 1000;
   if (!(rangeMs > 0)) throw new QueryError(`${position(text, literal.from)}: parse error: duration must be greater than 0`);
   return { type: "range", selector: readSelector(selector, text), rangeMs };
+}
+
+/** Of an instant alone: `x offset 5m`. */
+function readOffset(node: SyntaxNode, text: string): Expr {
+  const [selector, , duration, ...more] = children(node);
+  if (selector?.name !== "VectorSelector" || duration === undefined || more.length > 0) throw unsupported(node, text);
+  return { ...readSelector(selector, text), offsetMs: readNumber(source(duration, text)) * 1000 };
 }
 
 function readAggregate(node: SyntaxNode, text: string): Expr {

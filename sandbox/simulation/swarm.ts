@@ -43,7 +43,7 @@ export function draw(random: Random): Plan {
   return {
     strategy,
     spec: { ...(random() < 0.3 ? { rollbackWindow: { duration: "10s" } } : {}), drainSeconds: one([1, 2, 3]) },
-    analysis: { ...ANALYSES[strategy], interval: one(["3s", "4s", "5s"]), threshold: one([1, 2, 3]), ...(gated ? { webhooks: [{ name: "gate", type: one(["confirm-rollout", "confirm-traffic-increase", "confirm-promotion"]), url: "http://gates.test" }] } : {}) },
+    analysis: { ...ANALYSES[strategy], interval: one(["2s", "3s", "4s"]), threshold: one([1, 2, 3]), ...(gated ? { webhooks: [{ name: "gate", type: one(["confirm-rollout", "confirm-traffic-increase", "confirm-promotion"]), url: "http://gates.test" }] } : {}) },
     testers: strategy === "ab-testing" ? 0.4 : 0,
     engines: one([1, 2]),
     // A tool that leads the route to the apex Service and the apex Service to a target at zero takes the app away itself.

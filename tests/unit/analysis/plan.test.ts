@@ -25,7 +25,7 @@ describe("minRequests", () => {
   const count = result.ok ? result.metrics.at(-1) : undefined;
 
   test("counts the canary's requests in the longest window", () => {
-    expect(count).toMatchObject({ name: "request-count", path: "spec.analysis.minRequests", min: 50, query: expect.stringMatching(/^sum\(increase\(istio_requests_total\{.*\[2m\]\)\)$/) });
+    expect(count).toMatchObject({ name: "request-count", path: "spec.analysis.minRequests", min: 50, query: expect.stringMatching(/^sum\(.*increase\(istio_requests_total\{.*\[2m\]\)\)\)$/) });
   });
 
   test.each([
@@ -57,7 +57,7 @@ describe("Istio's reporters", () => {
   test("are asked for in the order in which they are believed: how many requests, good or bad, of target and primary in the longest window", () => {
     const questions = reporterQuestions(planOf({ metrics: [{ ...RATE, interval: "30s" }, { ...DURATION, interval: "2m" }] }, { lookBackMs: 3000 }));
     expect(questions.map(({ reporter }) => reporter)).toEqual(["destination", "waypoint", "source"]);
-    expect(questions[2]?.query).toBe('sum(increase(istio_requests_total{reporter="source",destination_workload_namespace="webapp",destination_workload=~"backend|backend-primary"}[2m]))');
+    expect(questions[2]?.query).toContain('increase(istio_requests_total{reporter="source",destination_workload_namespace="webapp",destination_workload=~"backend|backend-primary"}[2m])');
   });
 
   test.each([
@@ -168,7 +168,7 @@ describe("plan", () => {
     expect(metric.query).toContain('destination_workload="backend"');
     expect(metric.query).toContain('destination_workload_namespace="webapp"');
     expect(metric.query).toContain("[90s]");
-    expect(metric.query).toMatch(/^\(sum\(rate\(.*response_code!~"5\.\*".*\) or vector\(0\)\) \/ sum\(rate\(.*\* 100$/);
+    expect(metric.query).toMatch(/^\(sum\(.*response_code!~"5\.\*".*\) or vector\(0\)\) \/ sum\(.*\* 100$/);
   });
 
   test("the builtin duration is the 99th percentile in milliseconds, over a minute where nothing else is said", () => {

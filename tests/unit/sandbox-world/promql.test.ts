@@ -58,6 +58,7 @@ describe("queries of progressive delivery", () => {
     ["sum(increase(requests_total[1m]))", ["{} 900"]],
     ["sum(irate(requests_total[1m]))", ["{} 15"]],
     ["max(requests_total)", ["{} 1080"]],
+    ["max((requests_total offset 1m))", ["{} 540"]],
     ["min(requests_total) + count(requests_total)", ["{} 123"]],
     ["avg(requests_total)", ["{} 600"]],
     ["sum(requests_total{workload='nobody'})", []],
@@ -123,7 +124,7 @@ describe("queries of progressive delivery", () => {
 describe("refusals", () => {
   test.each([
     "", "sum(", "requests_total{", "requests_total[5m", "{}", '{workload=~".*"}', "nothing_known(requests_total)", "rate(requests_total)",
-    "sum(rate(requests_total[1m]) by workload", "requests_total offset 5m", "rate(requests_total[5m:1m])", "topk(3, requests_total)",
+    "sum(rate(requests_total[1m]) by workload", "rate(requests_total[1m] offset 5m)", "sum(requests_total) offset 5m", "rate(requests_total[5m:1m])", "topk(3, requests_total)",
     "requests_total / on(workload) group_left requests_total", "1 > 2", "requests_total and 1", "requests_total + bool requests_total",
     'requests_total{workload=~"("}', "rate(requests_total[1m], 2)", "sum(1)", "-requests_total[1m]", 'label_replace(requests_total, "a", "b", "c", "d")',
     "requests_total @ 5", "histogram_quantile(requests_total, 1)", "constructor(requests_total)",

@@ -10,6 +10,7 @@ const plans = {
   test: [[...jest, ...rest]],
   demo: [[...node, "scripts/build.mjs"], [...node, "dist/kurator-rollout.mjs", "demo", ...rest]],
   sim: [[...node, "scripts/build.mjs", "dist/sim.mjs", "sandbox/simulation/main.ts"], [...node, "dist/sim.mjs", ...rest]],
+  bench: [[...node, "scripts/build.mjs"], [...node, "scripts/build.mjs", "dist/bench.mjs", "bench/main.ts"], [...node, "dist/bench.mjs", ...rest]],
   e2e: [[...node, "scripts/build.mjs"], ...["tests/e2e", "tests/e2e/alone"].map((suite) => [...jest, "--config", `${suite}/jest.config.mjs`, "--passWithNoTests", ...rest.map((word) => named(suite, word))])],
   conformance: [[...jest, "--config", "tests/conformance/jest.config.mjs", ...rest]],
 };

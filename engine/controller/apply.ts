@@ -24,6 +24,8 @@ export interface Wanted {
   before?: () => Promise<string | undefined>;
   /** For objects whose content is not cached: reads what is to be written, and what is there, instead of `found` and `object`. */
   load?: () => Promise<Loaded | Fault>;
+  /** Told what was written. */
+  written?: (object: KubeObject) => void;
 }
 
 export type Applied =
@@ -42,7 +44,7 @@ export async function apply(
   repaired?: (ref: ObjectRef, fields: string) => void,
 ): Promise<Applied> {
   let writes = 0;
-  for (const { ref, before, load, ...rendered } of wanted) {
+  for (const { ref, before, load, written, ...rendered } of wanted) {
     const loaded: Loaded | Fault = load === undefined ? rendered : await load();
     if ("class" in loaded) return { kind: "stopped", why: loaded.message, fault: loaded, ref };
     const { found, object, replace } = loaded;
@@ -60,6 +62,7 @@ export async function apply(
     const result = await write(context, ref, found, object, patch, replace === true);
     if (!result.ok) return { kind: "stopped", why: result.fault.message, fault: result.fault, ref };
     context.caches.absorb(result.value);
+    written?.(result.value);
     writes += 1;
     const fields = patch === undefined ? "created" : leaves(patch).join(",");
     repaired?.(ref, fields);

@@ -78,13 +78,18 @@ export class ConfigReader {
     // The watch will say so in a moment.
     if (!found.ok && found.fault.class === "not-found") return undefined;
     if (!found.ok) return unread(namespace, key, found.fault);
-    const { uid = "", resourceVersion = "" } = found.value.metadata;
+    this.absorb(namespace, key, found.value);
+    return undefined;
+  }
+
+  /** What a write of ours returned need not be read. */
+  absorb(namespace: string, key: ConfigKey, object: KubeObject): void {
+    const { uid = "", resourceVersion = "" } = object.metadata;
     const place = `${namespace}/${key}`;
     this.known.delete(place);
-    this.known.set(place, { uid, resourceVersion, checksum: configChecksum(found.value), textChecksum: configChecksum(found.value, false), appType: isAppType(found.value) });
+    this.known.set(place, { uid, resourceVersion, checksum: configChecksum(object), textChecksum: configChecksum(object, false), appType: isAppType(object) });
     const [oldest] = this.known.keys();
     if (this.known.size > REMEMBERED_MAX && oldest !== undefined) this.known.delete(oldest);
-    return undefined;
   }
 }
 

@@ -22,13 +22,15 @@ export function configsWanted(context: Context, reader: ConfigReader, drawing: D
   const promoted = world.revisions.get(status.primary.revision)?.revision;
   const names = world.copiesOf(promoted);
   const wanted = new Map<string, Wanted>();
+  /** Contents of the snapshots that this pass writes, for the copies behind them. */
+  const taken = new Map<string, KubeObject>();
   for (const configs of revisions) {
     for (const [key, checksum] of contents(configs)) {
       const entry = snapshot(context, reader, drawing, key, checksum, names.get(key));
-      if (entry !== undefined) wanted.set(entry.ref.name, entry);
+      if (entry !== undefined) wanted.set(entry.ref.name, { ...entry, written: (object) => void taken.set(`${object.kind}/${object.metadata.name}`, object) });
     }
   }
-  const copies = contents(promoted?.configs).flatMap(([key, checksum]) => copy(context, reader, drawing, key, checksum, names.get(key)) ?? []);
+  const copies = contents(promoted?.configs).flatMap(([key, checksum]) => copy(context, reader, drawing, taken, key, checksum, names.get(key)) ?? []);
   return canary.metadata.deletionTimestamp === undefined ? [...wanted.values(), ...copies] : [];
 }
 
@@ -59,7 +61,7 @@ function snapshot(context: Context, reader: ConfigReader, drawing: Drawing, key:
   };
 }
 
-function copy(context: Context, reader: ConfigReader, drawing: Drawing, key: ConfigKey, checksum: string, copyName: string | undefined): Wanted | undefined {
+function copy(context: Context, reader: ConfigReader, drawing: Drawing, taken: ReadonlyMap<string, KubeObject>, key: ConfigKey, checksum: string, copyName: string | undefined): Wanted | undefined {
   const { world } = drawing;
   const { kind, name } = configOfKey(key);
   const place = keyOfConfig({ kind, name: copyName ?? name });
@@ -72,11 +74,15 @@ function copy(context: Context, reader: ConfigReader, drawing: Drawing, key: Con
     ref,
     found: there,
     object: placeholder(ref),
+    written: (object) => reader.absorb(world.namespace, place, object),
     load: async () => {
-      const stored = await withContent(context, snapshotOf(drawing, key, checksum), checksum);
+      const kept = snapshotOf(drawing, key, checksum);
+      const fresh = taken.get(`${kept.resource.kind}/${kept.name}`);
+      const stored: Result<KubeObject> = fresh === undefined ? await withContent(context, kept, checksum) : { ok: true, value: fresh };
       const source = stored.ok ? stored : await withContent(context, refOfConfig(world.namespace, key), checksum);
       if (!source.ok) return { ...source.fault, message: `what the promoted revision reads of ${ref.resource.kind} ${world.namespace}/${name} is stored nowhere (${source.fault.message}); roll out a new revision` };
-      const live = await context.api.get(ref);
+      // One that came meanwhile refuses to be created, which ends the pass.
+      const live: Result<KubeObject> = there === undefined ? { ok: false, fault: { class: "not-found", message: "" } } : await context.api.get(ref);
       if (!live.ok && live.fault.class !== "not-found") return live.fault;
       const found = live.ok ? live.value : undefined;
       const object = { ...found, ...rendered(drawing, ref, source.value, checksum, found) };

@@ -247,6 +247,8 @@ function target(drawing: Drawing): KubeObject | undefined {
   const given = wanted.scale === "Zero" ? 0 : wanted.scale === "Up" && replicas === 0 ? (world.scaler?.source === undefined ? wanted.replicas : leastReplicas(world.scaler.source)) : undefined;
   const ours = found.metadata.annotations?.[PAUSED] !== undefined;
   const paused = wanted.paused ? true : ours ? false : undefined;
+  // Nothing of a target that is left as it was found is anybody's to fight for.
+  if (wanted.scale === "AsFound" && paused === undefined) return undefined;
   return stamped(drawing, world.workload.scaled(found, given, paused), found);
 }
 

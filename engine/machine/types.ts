@@ -5,7 +5,8 @@ import type { CanaryStatus, Gate, Measurement, Verdict } from "../../crds/status
 import type { KubeMeta } from "../ports.ts";
 import type { Settings } from "./settings.ts";
 
-export type Readiness = { ready: true } | { ready: false; why: string; deadlineExceeded: boolean };
+/** `unobserved`: its controller has not seen the last change yet, so nothing is known. */
+export type Readiness = { ready: true } | { ready: false; why: string; deadlineExceeded: boolean; unobserved?: true };
 
 /** The target, as its cached object reads. */
 export interface TargetSeen {

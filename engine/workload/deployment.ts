@@ -70,7 +70,7 @@ function readiness(object: KubeObject, thresholdPercent: number, wantedUp: boole
   const status = map(object.status);
   const replicas = number(spec.replicas) ?? 1;
   const observed = number(status.observedGeneration);
-  if (observed === undefined || observed < (object.metadata.generation ?? 0)) return waiting("its controller has not seen the last change yet");
+  if (observed === undefined || observed < (object.metadata.generation ?? 0)) return { ...waiting("its controller has not seen the last change yet"), unobserved: true };
   const progressing = condition(status, "Progressing");
   if (text(progressing.reason) === "ProgressDeadlineExceeded" && progressing.status === "False") {
     return { ready: false, why: `it passed its own progress deadline${because(status)}`, deadlineExceeded: true };
@@ -90,7 +90,7 @@ function readiness(object: KubeObject, thresholdPercent: number, wantedUp: boole
   return { ready: true };
 }
 
-function waiting(why: string): Readiness {
+function waiting(why: string): Extract<Readiness, { ready: false }> {
   return { ready: false, why, deadlineExceeded: false };
 }
 

@@ -1,11 +1,13 @@
 // Initialized, Succeeded and Failed: bring pods to rest behind the last route, tell the post-rollout hooks, and wait for a new revision.
 import type { CanaryStatus } from "../../../crds/status.ts";
 import { gated, rollbackWanted } from "../gates.ts";
-import { confirmRoute, iso, judged, move, named, normal, routeTo, startRun, stay, warning } from "../moves.ts";
+import { confirmRoute, instant, iso, judged, move, named, normal, routeTo, startRun, stay, warning } from "../moves.ts";
 import type { Move, Situation, TargetSeen, Wake } from "../types.ts";
 import { isNewRevision } from "../revisions.ts";
 import { returning, watched } from "./previous.ts";
 import { rollBack } from "./rollback.ts";
+
+const TELLING_MS = 5_000;
 
 export function idle(at: Situation): Move {
   return hooks(at) ?? settled(at);
@@ -64,9 +66,15 @@ function resting(at: Situation): Move {
   }
   const unconfirmed = confirmRoute(at, false);
   if (unconfirmed !== undefined) return unconfirmed;
-  return at.status.target?.generation === target.generation && at.status.target.uid === target.uid
-    ? (watched(at) ?? stay(at, "idle"))
-    : move(at, { target: judged(at, target) }, "target edited, same revision");
+  const edited = status.target.generation !== target.generation || status.target.uid !== target.uid;
+  // What is still to be announced is written down in a moment, and this with it.
+  if (edited && tellsSoon(at)) return stay(at, "target edited, same revision", { atMs: instant(status.lastTransitionTime) + TELLING_MS });
+  return edited ? move(at, { target: judged(at, target) }, "target edited, same revision") : (watched(at) ?? stay(at, "idle"));
+}
+
+function tellsSoon({ status, seen }: Situation): boolean {
+  const last = status.outbox?.at(-1);
+  return last !== undefined && last.id > seen.sentUpTo && seen.nowMs < instant(status.lastTransitionTime) + TELLING_MS;
 }
 
 /** What was judged before stays judged: coming to rest must not hide a revision that arrived meanwhile. */

@@ -10,6 +10,7 @@ import type { Run } from "../../../crds/status.ts";
 import type { Answer, Ask, Move, Situation, TargetSeen, Wake } from "../types.ts";
 
 const STALE_LOOK_MS = 5_000;
+const UNOBSERVED_MS = 5_000;
 /** In the status; all of them count for the verdict. */
 const MEASUREMENTS_MAX = 16;
 
@@ -25,8 +26,21 @@ export function progressing(at: Situation): Move {
   if (reason !== undefined) return rollBack(at, "RolledBack", reason.reason, reason.message);
   const wanted = rollbackWanted(at, run.id);
   if (wanted.why !== undefined) return rollBack(at, "RolledBack", "RollbackHook", wanted.why);
-  const decided = run.paused === true ? stay(at, "paused") : (prepared(at, run, target) ?? climb(at, run, target));
-  return { ...decided, asks: [...decided.asks, ...wanted.asks] };
+  const noticed = unwritten(at, run, target);
+  const decided = run.paused === true ? stay(noticed, "paused") : (prepared(noticed, run, target) ?? climb(ready(noticed, run), { ...run, deadlineAt: undefined }, target));
+  // What has only been noticed is written with the next thing that matters.
+  const kept = decided.status === noticed.status ? at.status : decided.status;
+  return { ...decided, status: kept, asks: [...decided.asks, ...wanted.asks] };
+}
+
+/** An edit of the target that changes nothing for the run, as the engine's own pause does. */
+function unwritten(at: Situation, run: Run, target: TargetSeen): Situation {
+  return target.hash !== run.revision || at.status.target?.generation === target.generation ? at : { ...at, status: { ...at.status, target: judged(at, target) } };
+}
+
+/** A deadline left over would end the run at the first pod that goes unready later. */
+function ready(at: Situation, run: Run): Situation {
+  return run.deadlineAt === undefined ? at : { ...at, status: { ...at.status, run: { ...run, deadlineAt: undefined } } };
 }
 
 /** A newer revision restarts the run from weight 0; the promoted one, put back by its owner, ends it. */
@@ -34,7 +48,7 @@ function followTarget(at: Situation, run: Run, target: TargetSeen): Move | undef
   const { status, settings } = at;
   if (target.hash === run.revision) {
     const known = status.target;
-    const same = known?.generation === target.generation && known.uid === target.uid && (target.replicas === 0 || known.replicas === target.replicas);
+    const same = known?.uid === target.uid && (target.replicas === 0 || known.replicas === target.replicas);
     return same ? undefined : move(at, { target: judged(at, target) }, "target edited, same revision");
   }
   if (target.hash === status.lastPromotedSpec) {
@@ -73,12 +87,13 @@ function prepared(at: Situation, run: Run, target: TargetSeen): Move | undefined
     if (status.target?.paused === true) return move(at, { target: judged(at, target, { paused: false, scale: "Up" }) }, "drained: the new revision may roll");
   }
   if (!target.readiness.ready) {
+    // The engine's own pause is such a change, and it is seen within moments.
+    const justMs = instant(status.lastTransitionTime) + UNOBSERVED_MS;
+    if (run.deadlineAt === undefined && target.readiness.unobserved === true && seen.nowMs < justMs) return stay(at, target.readiness.why, { atMs: justMs });
     const deadlineAt = run.deadlineAt ?? iso(seen.nowMs + settings.deadlineMs);
     if (run.deadlineAt === undefined) return move(at, { run: { ...run, deadlineAt } }, target.readiness.why);
     return stay(at, target.readiness.why, { atMs: instant(deadlineAt) });
   }
-  // A deadline left over would end the run at the first pod that goes unready later.
-  if (run.deadlineAt !== undefined) return move(at, { run: { ...run, deadlineAt: undefined } }, "target is ready");
   const top = settings.rungs.at(-1) ?? 0;
   if (settings.strategy === "canary" && weight > top && !settings.skipAnalysis) return move(at, { canaryWeight: top, route: routeTo(top) }, `maximum weight lowered to ${top}`);
   return undefined;

@@ -41,6 +41,12 @@ export class Program {
     throw new Error("the engine was not ready within two minutes: see dist/bench/engine.log");
   }
 
+  /** Looks at a Canary, by what came of them. */
+  async passes(): Promise<number> {
+    const text = await (await fetch(`http://127.0.0.1:${this.port}/metrics`)).text();
+    return [...text.matchAll(/^kurator_rollout_reconcile_total\{[^}]*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
+  }
+
   /** Seconds of the processor's time since the start. */
   cpuSeconds(): number {
     const fields = readFileSync(`/proc/${this.child.pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ");

@@ -25,6 +25,8 @@ export interface Work {
   requestsEach: number;
   seconds: number;
   cpuSecondsEach: number;
+  /** Looks at the Canary. */
+  passesEach: number;
   byKind: Record<string, number>;
 }
 
@@ -148,14 +150,15 @@ export class Scenario {
 
   private async work(what: string, engine: Program, audit: Audit, doing: () => Promise<void>): Promise<Work> {
     const cpu = engine.cpuSeconds();
+    const passes = await engine.passes();
     const begunMs = Date.now();
     await doing();
     const seconds = (Date.now() - begunMs) / 1000;
     // Events and the last writes come behind the status.
     await sleep(5_000);
     const asked = audit.take();
-    const figures = { requestsEach: asked.length / this.apps.length, seconds, cpuSecondsEach: (engine.cpuSeconds() - cpu) / this.apps.length, byKind: tally(asked) };
-    this.say(`${what}: ${figures.requestsEach.toFixed(1)} requests each, ${seconds.toFixed(1)} s, ${figures.cpuSecondsEach.toFixed(3)} CPU-seconds each, ${JSON.stringify(figures.byKind)}`);
+    const figures = { requestsEach: asked.length / this.apps.length, seconds, cpuSecondsEach: (engine.cpuSeconds() - cpu) / this.apps.length, passesEach: ((await engine.passes()) - passes) / this.apps.length, byKind: tally(asked) };
+    this.say(`${what}: ${figures.requestsEach.toFixed(1)} requests each, ${seconds.toFixed(1)} s, ${figures.cpuSecondsEach.toFixed(3)} CPU-seconds each, ${figures.passesEach.toFixed(0)} passes each, ${JSON.stringify(figures.byKind)}`);
     return figures;
   }
 

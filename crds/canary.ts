@@ -148,8 +148,12 @@ export interface Canary {
 
 export type Parsed = { ok: true; canary: Canary } | { ok: false; problems: Problem[] };
 
-/** Fields that no schema knows are left out, and so is null, which the API server too takes for an absent field. */
-export function parseCanary(object: unknown): Parsed {
+/**
+ * Fields that no schema knows are left out, and so is null, which the API server too takes for an absent field.
+ *
+ * @param known what this very spec was read as before; it is not read again
+ */
+export function parseCanary(object: unknown, known?: CanarySpec): Parsed {
   if (!isMap(object)) return wrong("", "not an object; give a Canary");
   const { apiVersion, kind, metadata } = object;
   const served = Object.values(GROUPS).map(({ group, version }) => `${group}/${version}`);
@@ -158,7 +162,7 @@ export function parseCanary(object: unknown): Parsed {
   if (!isMap(metadata) || typeof metadata.name !== "string" || metadata.name === "") return wrong("metadata.name", "is missing; give the Canary a name");
 
   const schema = groupOf(apiVersion) === GROUPS.own.group ? canarySpecSchema : flaggerSpecSchema;
-  const spec = schema.safeParse(withoutNulls(object.spec));
+  const spec = known === undefined ? schema.safeParse(withoutNulls(object.spec)) : { success: true as const, data: known };
   const status = canaryStatusSchema.optional().safeParse(withoutEmptyPhase(object.status));
   const problems = [...(spec.success ? [] : problemsOf(spec.error, "spec")), ...(status.success ? [] : problemsOf(status.error, "status"))];
   if (!spec.success || !status.success) return { ok: false, problems };

@@ -19,7 +19,8 @@ import { lookedAt, Triggers } from "./triggers.ts";
 import { WORKLOADS } from "../workload/kinds.ts";
 import { WorkQueue } from "./workqueue.ts";
 
-const WORKERS = 8;
+/** A pass waits for the API server most of its time. */
+const WORKERS = 32;
 /** Passes that may follow each other without waiting, per key: more means that two writers, or a bug, keep each other busy. */
 const BUSY_PASSES_MAX = 50;
 
@@ -34,6 +35,8 @@ export class Controller {
   private readonly triggers = new Triggers();
   private readonly memory: Memory;
   private readonly busy = new Map<string, number>();
+  /** The spec by which a key looks at objects: uid and generation. */
+  private readonly known = new Map<string, string>();
   private workers: Promise<void>[] = [];
   private running = false;
 
@@ -58,10 +61,19 @@ export class Controller {
   /** A Canary was added, changed or deleted. */
   canaryChanged(group: string, canary: KubeObject, deleted: boolean): void {
     const key = keyText({ group, namespace: canary.metadata.namespace ?? "", name: canary.metadata.name });
-    if (!deleted) this.triggers.watch(key, lookedAt(canary, this.routerOf(canary)));
+    if (deleted) this.known.delete(key);
+    else this.follow(key, canary);
     this.queue.add(key);
     // Whoever waited behind this one for the same target may be the oldest now.
     if (deleted) for (const other of this.rivals(canary)) this.queue.add(other);
+  }
+
+  /** What it looks at changes with its spec alone, and not with each write of its status. */
+  private follow(key: string, canary: KubeObject): void {
+    const version = `${canary.metadata.uid}/${canary.metadata.generation}`;
+    if (this.known.get(key) === version && canary.metadata.generation !== undefined) return;
+    this.known.set(key, version);
+    this.triggers.watch(key, lookedAt(canary, this.routerOf(canary)));
   }
 
   private routerOf(canary: KubeObject): Router | undefined {

@@ -13,7 +13,7 @@ export class Memory {
   /** The epoch under which a Canary was first read live. */
   readonly confirmed = new Map<string, number>();
   /** What a Canary said when it could be read last: enough to keep its users safe while it cannot. */
-  readonly lastGood = new Map<string, CanarySpec>();
+  readonly lastGood = new Map<string, { uid: string | undefined; generation: number | undefined; spec: CanarySpec }>();
   /** Contents of ConfigMaps and Secrets, by their checksums. */
   readonly configs = new ConfigReader();
   private readonly refused = new Map<string, Problem>();

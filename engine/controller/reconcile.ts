@@ -226,13 +226,16 @@ function refusalOf(fault: Fault, ref: ObjectRef | undefined): Problem | undefine
  * nothing but keeps what its users get under watch; one that was never readable is a problem alone.
  */
 function readable(key: Key, object: KubeObject, memory: Memory): { canary: Canary; problems: readonly Problem[] } | Problem {
-  const parsed = parseCanary(object);
+  const last = memory.lastGood.get(keyText(key));
+  const { uid, generation } = object.metadata;
+  // A spec that changes has another generation.
+  const known = last !== undefined && generation !== undefined && last.uid === uid && last.generation === generation ? last.spec : undefined;
+  const parsed = parseCanary(object, known);
   if (parsed.ok) {
-    memory.lastGood.set(keyText(key), parsed.canary.spec);
+    if (known === undefined) memory.lastGood.set(keyText(key), { uid, generation, spec: parsed.canary.spec });
     return { canary: parsed.canary, problems: [] };
   }
-  const spec = memory.lastGood.get(keyText(key));
-  const before = spec === undefined ? undefined : parseCanary({ ...object, spec });
+  const before = last === undefined ? undefined : parseCanary(object, last.spec);
   return before?.ok === true ? { canary: before.canary, problems: parsed.problems } : (parsed.problems[0] ?? { reason: "InvalidSpec", path: "spec", message: "cannot be read" });
 }
 

@@ -10,6 +10,8 @@ export interface EngineOptions {
   apiGroups?: string;
   kubeconfig?: string;
   log?: string;
+  /** The cluster's Prometheus when absent. */
+  metricsServer?: string;
 }
 
 export class Engine {
@@ -26,9 +28,9 @@ export class Engine {
 
   async start(): Promise<void> {
     const { namespaces, leaseName, apiGroups = "rollout.kurator.dev", kubeconfig = KUBECONFIG } = this.options;
-    const prometheus = await serviceIp("istio-system", "prometheus");
+    const { metricsServer = `http://${await serviceIp("istio-system", "prometheus")}:9090` } = this.options;
     const args = ["dist/kurator-rollout.mjs", "controller", "--kubeconfig", kubeconfig, "--api-groups", apiGroups];
-    args.push("--watch-namespaces", namespaces.join(","), "--gateway-namespaces", "istio-system", "--metrics-server", `http://${prometheus}:9090`);
+    args.push("--watch-namespaces", namespaces.join(","), "--gateway-namespaces", "istio-system", "--metrics-server", metricsServer);
     args.push("--lease-namespace", namespaces[0] ?? "default", "--lease-name", leaseName, "--port", "0", "--log-level", "debug");
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
     this.child = child;

@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { routerFor, ROUTERS } from "../routing/registry.ts";
-import { CANARY_LABEL, OWNER, type ConfigKind } from "../crds/marks.ts";
+import { CANARY_LABEL, type ConfigKind } from "../crds/marks.ts";
 import { CacheSet, PodInformers, type Watched } from "./adapters/cachesets.ts";
 import { createHttp } from "./adapters/http.ts";
 import { createKubeApi } from "./adapters/kube.ts";
@@ -69,7 +69,7 @@ export async function runEngine(options: EngineOptions): Promise<void> {
   const observe = (verb: string, resource: string, status: number): void => recorder.request(verb, resource, status);
   const api = createKubeApi({ transport, clock, observe });
   const watched = await kinds(options, api);
-  const caches: CacheSet = new CacheSet({ ...options, observe }, watched, (resource, before, after) => tell(controller, () => everyCanary(options.groups, caches), resource, before, after));
+  const caches: CacheSet = new CacheSet({ ...options, observe, packs: true }, watched, (resource, before, after) => tell(controller, () => everyCanary(options.groups, caches), resource, before, after));
   const pods = new PodInformers({ ...options, observe, namespaces: [] }, (key) => controller?.wake(key));
   const server = options.port === undefined ? undefined : await listen(options.port, { metrics: () => registry.metrics(), ready: () => caches.synced });
   const watching = caches.run(signal);
@@ -164,7 +164,7 @@ function everyCanary(groups: ReadonlyMap<string, string>, caches: CacheSet): { g
 /** A new leader looks at everything: each Canary, and each object whose Canary may be gone. */
 function replay(controller: Controller, groups: ReadonlyMap<string, string>, caches: CacheSet): void {
   for (const { group, object } of everyCanary(groups, caches)) controller.canaryChanged(group, object, false);
-  for (const { plural, object } of caches.everything()) if (object.metadata.annotations?.[OWNER] !== undefined) controller.objectChanged(plural, object);
+  for (const { plural, object } of caches.everyOwned()) controller.objectChanged(plural, object);
 }
 
 function perNamespace(groups: ReadonlyMap<string, string>, caches: CacheSet): Map<string, number> {

@@ -1,5 +1,5 @@
 // Which kinds does the engine watch, and where? One informer per kind and watched namespace, with what nobody reads cut off.
-import { groupOf } from "../../crds/marks.ts";
+import { groupOf, OWNER } from "../../crds/marks.ts";
 import type { Caches, PodWatch } from "../controller/context.ts";
 import type { Clock, KubeObject, Log, Random, Resource } from "../ports.ts";
 import { Informer } from "./informer.ts";
@@ -14,6 +14,8 @@ export interface WatchOptions {
   namespaces: readonly string[];
   /** Told of each answer: verb, resource and status (0 where none came). */
   observe?: (verb: string, resource: string, status: number) => void;
+  /** Keep what is not marked as some Canary's as text until it is asked for: a cluster has thousands of it. */
+  packs?: boolean;
 }
 
 /** A kind to watch; `everywhere` is for kinds that Canaries refer to across namespaces. */
@@ -29,6 +31,7 @@ export interface Watched {
 }
 
 const REASON_MAX = 200;
+const OWN_KINDS: ReadonlySet<string> = new Set(["canaries", "metrictemplates", "alertproviders"]);
 /** The place of the one object that is watched by itself. */
 const ALONE = "alone";
 
@@ -66,7 +69,9 @@ export class CacheSet implements Caches {
   private add({ resource, alone = false, namespaces = this.options.namespaces, ...how }: Watched): Informer[] {
     const places = namespaces.length === 0 ? [undefined] : namespaces;
     const listener = { onChange: (before?: KubeObject, after?: KubeObject) => this.onChange(resource, before, after), onServed: () => this.wakeAll() };
-    const informers = places.map((namespace) => new Informer({ ...this.options, ...listener, resource, namespace, ...how }));
+    // The engine's own kinds are few, and looked through.
+    const owner = this.options.packs !== true || alone || OWN_KINDS.has(resource.plural) ? undefined : ownerWord;
+    const informers = places.map((namespace) => new Informer({ ...this.options, ...listener, resource, namespace, owner, ...how }));
     this.informers.set(alone ? ALONE : keyOf(resource), informers);
     if (resource.plural !== "canaries" && !alone) this.kinds.set(resource.kind, [...(this.kinds.get(resource.kind) ?? []), resource]);
     return informers;
@@ -93,14 +98,17 @@ export class CacheSet implements Caches {
     return first(this.of(plural), (informer) => informer.get(namespace, name));
   }
 
-  list(plural: string, namespace: string): readonly KubeObject[] {
-    return this.of(plural).flatMap((informer) => [...informer.list(namespace)]);
+  owned(plural: string, namespace: string, mark: string): readonly KubeObject[] {
+    return this.of(plural).flatMap((informer) => informer.owned(`${namespace}/${mark}`));
   }
 
-  /** Every object that is not a Canary. */
   everything(): { plural: string; object: KubeObject }[] {
-    const others = this.all().filter((informer) => informer.resource.plural !== "canaries");
-    return others.flatMap((informer) => informer.list().map((object) => ({ plural: informer.resource.plural, object })));
+    return this.all().flatMap((informer) => informer.list().map((object) => ({ plural: informer.resource.plural, object })));
+  }
+
+  /** Every object that is marked as some Canary's, where what is not is kept as text. */
+  everyOwned(): { plural: string; object: KubeObject }[] {
+    return this.all().flatMap((informer) => informer.owned().map((object) => ({ plural: informer.resource.plural, object })));
   }
 
   freeze(): string | undefined {
@@ -156,6 +164,11 @@ export class CacheSet implements Caches {
   private all(): Informer[] {
     return [...this.informers.values()].flat();
   }
+}
+
+function ownerWord({ metadata }: KubeObject): string | undefined {
+  const mark = metadata.annotations?.[OWNER];
+  return mark === undefined ? undefined : `${metadata.namespace ?? ""}/${mark}`;
 }
 
 function keyOf({ plural, group, version }: Resource): string {

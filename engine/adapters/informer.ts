@@ -18,7 +18,9 @@ export interface InformerOptions {
   metadataOnly?: boolean;
   /** What is kept of an object; managedFields are dropped in any case. */
   trim?: (object: KubeObject) => KubeObject;
-  /** Either side is undefined for a creation or deletion. Called after the cache has changed, never for a change that was absorbed before. */
+  /** Whose an object is, in one word; objects without an owner are kept as text until somebody asks for them. Everything is kept whole when absent. */
+  owner?: (object: KubeObject) => string | undefined;
+  /** Either side is undefined for a creation or deletion; a former state that was kept as text is not read for it. Called after the cache has changed, never for a change that was absorbed before. */
   onChange: (before: KubeObject | undefined, after: KubeObject | undefined) => void;
   /** The API server began or ceased to serve the kind. */
   onServed?: () => void;
@@ -53,9 +55,18 @@ interface WatchEvent {
  */
 type Ending = "listed" | "ended" | "stale" | "broken" | "missing";
 
+/** An object that nobody has asked for: one of a cluster's thousands, in a fraction of the memory. */
+interface Packed {
+  version: string;
+  uid: string;
+  text: string;
+}
+
 export class Informer implements Cache {
   readonly resource: Resource;
-  private readonly objects = new Map<string, KubeObject>();
+  private readonly objects = new Map<string, KubeObject | Packed>();
+  /** Keys by owner. */
+  private readonly byOwner = new Map<string, Set<string>>();
   private listed = false;
   private missingSinceMs: number | undefined;
   private brokenSinceMs: number | undefined;
@@ -84,23 +95,36 @@ export class Informer implements Cache {
   }
 
   get(namespace: string, name: string): KubeObject | undefined {
-    return this.objects.get(`${namespace}/${name}`);
+    const key = `${namespace}/${name}`;
+    const found = this.objects.get(key);
+    if (found === undefined || !isPacked(found)) return found;
+    const object = unpacked(found);
+    this.objects.set(key, object);
+    return object;
   }
 
   list(namespace?: string): readonly KubeObject[] {
-    const all = [...this.objects.values()];
+    const all = [...this.objects.values()].map((object) => (isPacked(object) ? unpacked(object) : object));
     return namespace === undefined ? all : all.filter((object) => object.metadata.namespace === namespace);
+  }
+
+  /** Objects of this owner; of all owners where none is named. */
+  owned(owner?: string): KubeObject[] {
+    const keys = owner === undefined ? [...this.byOwner.values()].flatMap((some) => [...some]) : [...(this.byOwner.get(owner) ?? [])];
+    return keys.map((key) => this.objects.get(key)).filter((object) => object !== undefined && !isPacked(object)) as KubeObject[];
   }
 
   absorb(object: KubeObject): void {
     const before = this.objects.get(keyOf(object));
     // An object that is not here although the watch has come past its version was deleted while the answer to our write was under way.
     const version = object.metadata.resourceVersion ?? "";
-    if (before === undefined ? isNewer(version, this.heard) : newer(object, before)) this.objects.set(keyOf(object), this.kept(object));
+    if (before === undefined ? isNewer(version, this.heard) : isNewer(version, versionOf(before))) this.hold(keyOf(object), before, this.kept(object));
   }
 
   forget(namespace: string, name: string, uid: string): void {
-    if (this.get(namespace, name)?.metadata.uid === uid) this.objects.delete(`${namespace}/${name}`);
+    const key = `${namespace}/${name}`;
+    const found = this.objects.get(key);
+    if (found !== undefined && (isPacked(found) ? found.uid : found.metadata.uid) === uid) this.release(key, found);
   }
 
   /** Resolves only when `signal` aborts. */
@@ -183,9 +207,9 @@ export class Informer implements Cache {
     const keys = new Set(found.map(keyOf));
     for (const [key, before] of [...this.objects]) {
       // What is newer than the list was absorbed while it was under way.
-      if (keys.has(key) || (!restored && isNewer(before.metadata.resourceVersion ?? "", version))) continue;
-      this.objects.delete(key);
-      this.tell(before, undefined);
+      if (keys.has(key) || (!restored && isNewer(versionOf(before), version))) continue;
+      this.release(key, before);
+      this.tell(whole(before), undefined);
     }
     if (restored) this.options.log.warn({ kind: this.resource.kind }, "the API server knows less than before; everything is taken over from it");
     for (const object of found) this.put(object, restored);
@@ -204,8 +228,8 @@ export class Informer implements Cache {
       this.options.onServed?.();
     } else if (nowMs - this.missingSinceMs >= MISSING_GRACE_MS) {
       for (const [key, before] of [...this.objects]) {
-        this.objects.delete(key);
-        this.tell(before, undefined);
+        this.release(key, before);
+        this.tell(whole(before), undefined);
       }
     }
     return "missing";
@@ -253,18 +277,41 @@ export class Informer implements Cache {
     const key = keyOf(object);
     const before = this.objects.get(key);
     // A newer one was absorbed: a namesake, or the object made anew.
-    if (before !== undefined && newer(before, object)) return;
-    this.objects.delete(key);
-    this.tell(before ?? object, undefined);
+    if (before !== undefined && isNewer(versionOf(before), object.metadata.resourceVersion ?? "")) return;
+    if (before !== undefined) this.release(key, before);
+    this.tell(before === undefined ? object : whole(before), undefined);
   }
 
   private put(object: KubeObject, whatever: boolean): void {
     const key = keyOf(object);
     const before = this.objects.get(key);
-    if (before !== undefined && !whatever && !newer(object, before)) return;
+    if (before !== undefined && !whatever && !isNewer(object.metadata.resourceVersion ?? "", versionOf(before))) return;
     const kept = this.kept(object);
-    this.objects.set(key, kept);
-    this.tell(before, kept);
+    this.hold(key, before, kept);
+    this.tell(before === undefined ? undefined : isPacked(before) ? kept : before, kept);
+  }
+
+  /** One that was asked for once is asked for again. */
+  private hold(key: string, before: KubeObject | Packed | undefined, object: KubeObject): void {
+    const { owner: ownerOf } = this.options;
+    const owner = ownerOf?.(object);
+    if (before !== undefined) this.disown(key, before);
+    if (owner !== undefined) this.byOwner.set(owner, (this.byOwner.get(owner) ?? new Set()).add(key));
+    const asked = before !== undefined && !isPacked(before);
+    this.objects.set(key, ownerOf === undefined || owner !== undefined || asked ? object : packed(object));
+  }
+
+  private release(key: string, object: KubeObject | Packed): void {
+    this.objects.delete(key);
+    this.disown(key, object);
+  }
+
+  private disown(key: string, object: KubeObject | Packed): void {
+    const owner = isPacked(object) ? undefined : this.options.owner?.(object);
+    if (owner === undefined) return;
+    const keys = this.byOwner.get(owner);
+    keys?.delete(key);
+    if (keys?.size === 0) this.byOwner.delete(owner);
   }
 
   private kept(object: KubeObject): KubeObject {
@@ -325,8 +372,25 @@ function keyOf(object: KubeObject): string {
   return `${object.metadata.namespace ?? ""}/${object.metadata.name}`;
 }
 
-function newer(left: KubeObject, right: KubeObject): boolean {
-  return isNewer(left.metadata.resourceVersion ?? "", right.metadata.resourceVersion ?? "");
+function packed(object: KubeObject): Packed {
+  const { resourceVersion = "", uid = "" } = object.metadata;
+  return { version: resourceVersion, uid, text: JSON.stringify(object) };
+}
+
+function isPacked(object: KubeObject | Packed): object is Packed {
+  return "text" in object && !("metadata" in object);
+}
+
+function unpacked({ text }: Packed): KubeObject {
+  return JSON.parse(text) as KubeObject;
+}
+
+function whole(object: KubeObject | Packed): KubeObject {
+  return isPacked(object) ? unpacked(object) : object;
+}
+
+function versionOf(object: KubeObject | Packed): string {
+  return isPacked(object) ? object.version : (object.metadata.resourceVersion ?? "");
 }
 
 /** Resource versions of one kind are numbers that grow; Kubernetes guarantees it since 1.35 and has always done it. */

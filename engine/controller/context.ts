@@ -11,7 +11,8 @@ export interface Caches {
   /** A MetricTemplate or AlertProvider of the Canary's own group, or of the other one where that is served as well. */
   template(plural: "metrictemplates" | "alertproviders", group: string, namespace: string, name: string): KubeObject | undefined;
   get(plural: string, namespace: string, name: string): KubeObject | undefined;
-  list(plural: string, namespace: string): readonly KubeObject[];
+  /** Objects that are marked as one Canary's. */
+  owned(plural: string, namespace: string, mark: string): readonly KubeObject[];
   /** Begins to watch a kind that few Canaries need; true as soon as it is known what there is, or that the kind is not served. */
   seek(resource: Resource): boolean;
   /** Why all rollouts are frozen; undefined where they are not. */

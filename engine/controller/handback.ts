@@ -1,6 +1,6 @@
 // Gives an app back whose Canary is gone: the target serves again before the primary goes. Driven by what is found, because the status went with the Canary.
 // There is no finalizer: a Canary, its namespace or the whole installation can always be deleted, and until this has run the primary goes on serving.
-import { EPOCH, ORIGIN, OWNER, PAUSED, unmarked, HANDBACK } from "../../crds/marks.ts";
+import { EPOCH, ORIGIN, PAUSED, unmarked, HANDBACK } from "../../crds/marks.ts";
 import { iso } from "../machine/moves.ts";
 import type { KubeObject, ObjectRef, Precondition, Resource, Result } from "../ports.ts";
 import { selectorLabel } from "../workload/deployment.ts";
@@ -62,8 +62,8 @@ function estateOf(key: Key, context: Context): Estate | "unknown" | undefined {
   }
   const marked = (resource: Resource): { resource: Resource; object: KubeObject }[] =>
     caches
-      .list(resource.plural, key.namespace)
-      .filter((object) => object.metadata.annotations?.[OWNER] === owner && !collected(object, key))
+      .owned(resource.plural, key.namespace, owner)
+      .filter((object) => !collected(object, key))
       .map((object) => ({ resource, object }));
   const objects = kinds.flatMap(marked);
   if (objects.length === 0) return undefined;

@@ -16,8 +16,7 @@ import { REVISIONS } from "./wanted.ts";
 /** One at a time; the deletion is an event that brings the next pass. @returns what went wrong */
 export async function prune(context: Context, world: World, status: CanaryStatus, target: string): Promise<string | undefined> {
   if (status.target?.scale !== "Zero" || status.run === undefined || !context.leadership.mayWrite()) return undefined;
-  const mine = (resource: Resource): KubeObject[] =>
-    context.caches.list(resource.plural, world.namespace).filter((object) => object.metadata.annotations?.[OWNER] === ownerMark(world.owner));
+  const mine = (resource: Resource): readonly KubeObject[] => context.caches.owned(resource.plural, world.namespace, ownerMark(world.owner));
   const hashes = [status.primary?.revision, status.run.revision, status.lastPromotedSpec, status.lastAppliedSpec, status.previousPromotedSpec, status.rollbackWindow?.revision, status.target.revision, ...(status.history ?? []).map(({ revision }) => revision)];
   const names = new Set(hashes.map((hash) => revisionName(target, hash ?? "")));
   const stored = mine(REVISIONS);
@@ -51,7 +50,7 @@ export async function retire(context: Context, { previous, workload, owner, name
   const isOurs = ({ metadata }: KubeObject): boolean => metadata.annotations?.[OWNER] === ownerMark(owner);
   if (previous !== undefined && workload !== undefined && status.rollbackWindow === undefined && isOurs(previous)) return remove(context, workload.resource, previous);
   for (const resource of SCALERS) {
-    const former = context.caches.list(resource.plural, namespace).find((object) => isOurs(object) && !(resource === scaler?.resource && object.metadata.name === scaler.copy?.metadata.name));
+    const former = context.caches.owned(resource.plural, namespace, ownerMark(owner)).find((object) => !(resource === scaler?.resource && object.metadata.name === scaler.copy?.metadata.name));
     if (former !== undefined) return (await wake(context, resource, former)) ?? remove(context, resource, former);
   }
   return undefined;

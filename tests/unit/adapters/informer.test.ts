@@ -347,3 +347,37 @@ test("a listener that breaks stops nothing", async () => {
   expect(stage.server.asked).toHaveLength(2);
   await stage.end();
 });
+
+describe("what is nobody's", () => {
+  const owner = ({ metadata }: KubeObject): string | undefined => metadata.annotations?.owner;
+
+  test("is kept as text until it is asked for, and whole from then on; what has an owner is found by it", async () => {
+    const stage = new Stage({ owner });
+    stage.server.objects = [pod("mine", 1, { annotations: { owner: "me" } }), pod("foreign", 2)];
+    await stage.start();
+    expect(stage.informer.owned("me").map(({ metadata }) => metadata.name)).toEqual(["mine"]);
+    expect(stage.informer.owned().map(({ metadata }) => metadata.name)).toEqual(["mine"]);
+    const asked = stage.informer.get("test", "foreign");
+    expect(asked?.metadata.resourceVersion).toBe("2");
+    expect(stage.informer.get("test", "foreign")).toBe(asked);
+    expect(stage.names.sort()).toEqual(["foreign@2", "mine@1"]);
+    await stage.end();
+  });
+
+  test("is absorbed and forgotten by version and uid as anything else, and may change its owner", async () => {
+    const stage = new Stage({ owner });
+    stage.server.objects = [pod("one", 5)];
+    await stage.start();
+    stage.informer.absorb(pod("one", 4, { annotations: { owner: "me" } }));
+    expect(stage.informer.owned("me")).toEqual([]);
+    stage.informer.absorb(pod("one", 6, { annotations: { owner: "me" } }));
+    expect(stage.informer.owned("me")).toHaveLength(1);
+    stage.informer.absorb(pod("one", 7, { annotations: { owner: "you" } }));
+    expect([stage.informer.owned("me").length, stage.informer.owned("you").length]).toEqual([0, 1]);
+    stage.informer.forget("test", "one", "another uid");
+    expect(stage.informer.owned("you")).toHaveLength(1);
+    stage.informer.forget("test", "one", stage.informer.get("test", "one")?.metadata.uid ?? "");
+    expect([stage.names, stage.informer.owned()]).toEqual([[], []]);
+    await stage.end();
+  });
+});

@@ -34,6 +34,8 @@ export interface EngineOptions {
   includeLabelPrefixes: readonly string[];
   eventWebhook?: string;
   configKinds: readonly ConfigKind[];
+  /** Canaries may not use MetricTemplates and AlertProviders of other namespaces. */
+  sameNamespaceOnly?: boolean;
   /** Empty watches all. */
   namespaces: readonly string[];
   /** Where Gateways are looked for beside the watched namespaces; all where all are watched. */
@@ -80,7 +82,7 @@ export async function runEngine(options: EngineOptions): Promise<void> {
   const start = (leadership: Leadership): void => {
     const context: Context = {
       api, caches, pods, leadership, clock, log, recorder, router: routerFor, routedKinds: ROUTED_KINDS, http: options.http ?? createHttp(), next: options.next ?? machine, groups: options.groups,
-      options: { metricsServer: options.metricsServer, meshProvider: options.meshProvider, includeLabelPrefixes: options.includeLabelPrefixes, eventWebhook: options.eventWebhook, configKinds: options.configKinds },
+      options: { metricsServer: options.metricsServer, meshProvider: options.meshProvider, includeLabelPrefixes: options.includeLabelPrefixes, eventWebhook: options.eventWebhook, configKinds: options.configKinds, sameNamespaceOnly: options.sameNamespaceOnly },
     };
     controller = new Controller(context, instance);
     recorder.leading(true);

@@ -8,12 +8,13 @@ import { alertProviderSpecSchema } from "../../crds/templates.ts";
 import type { KubeObject } from "../ports.ts";
 import type { Place } from "./announce.ts";
 import type { Context } from "./context.ts";
+import { referred } from "./crossrefs.ts";
 import { readSecret } from "./secrets.ts";
 
 const TIMEOUT_MS = 5_000;
 const BYTES_MAX = 64_000;
 
-export function alertPlace(context: Pick<Context, "http" | "api" | "caches" | "log">): Place {
+export function alertPlace(context: Pick<Context, "http" | "api" | "caches" | "options" | "log">): Place {
   return {
     name: "alerts",
     wanted: (canary) => alertsOf(canary).length > 0,
@@ -44,11 +45,11 @@ function alertsOf(canary: KubeObject): CanaryAlert[] {
 }
 
 /** A sentence where there is none. */
-async function addressOf(context: Pick<Context, "api" | "caches">, canary: Canary, { providerRef }: CanaryAlert): Promise<{ notify: (typeof NOTIFIERS)[string]; address: Address; proxy: string | undefined } | string> {
+async function addressOf(context: Pick<Context, "api" | "caches" | "options">, canary: Canary, { providerRef }: CanaryAlert): Promise<{ notify: (typeof NOTIFIERS)[string]; address: Address; proxy: string | undefined } | string> {
   const namespace = providerRef.namespace ?? canary.metadata.namespace ?? "";
   const where = `AlertProvider ${namespace}/${providerRef.name}`;
-  const object = context.caches.template("alertproviders", groupOf(canary.apiVersion), namespace, providerRef.name);
-  if (object === undefined) return `${where} does not exist`;
+  const object = referred(context, "alertproviders", groupOf(canary.apiVersion), canary.metadata.namespace ?? "", namespace, providerRef.name);
+  if (object === undefined) return `${where} does not exist, or is in another namespace and may not be used`;
   const parsed = alertProviderSpecSchema.safeParse(object.spec);
   if (!parsed.success) return `${where} cannot be read`;
   const { type, address, channel, username, secretRef, proxy } = parsed.data;

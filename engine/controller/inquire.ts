@@ -13,6 +13,7 @@ import type { Measurement, Reporter, Verdict } from "../../crds/status.ts";
 import { settingsOf } from "../machine/settings.ts";
 import type { Answer, Ask } from "../machine/types.ts";
 import type { Context } from "./context.ts";
+import { referred } from "./crossrefs.ts";
 import { accessOf } from "./hookaccess.ts";
 import { parseKey } from "./key.ts";
 import { pause } from "./pause.ts";
@@ -53,7 +54,7 @@ async function metrics(canary: Canary, context: Context, signal: AbortSignal, si
     spec: canary.spec,
     metricsServer: context.options.metricsServer,
     meshProvider: canary.spec.provider ?? context.options.meshProvider,
-    template: (namespace, name) => context.caches.template("metrictemplates", group, namespace, name)?.spec,
+    template: (namespace, name) => referred(context, "metrictemplates", group, canary.metadata.namespace ?? "", namespace, name)?.spec,
     lookBackMs: since === undefined ? undefined : context.clock.now() - Date.parse(since),
     onNoData: settings.onNoData,
   };

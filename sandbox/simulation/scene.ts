@@ -2,7 +2,7 @@
 // Time moves only when everybody waits for it, so that one seed is one run.
 import { renderCRDs } from "../../crds/generate.ts";
 import { GROUPS } from "../../crds/canary.ts";
-import { runEngine } from "../../engine/run.ts";
+import { runEngine, type EngineOptions } from "../../engine/run.ts";
 import { CONFIG_KINDS } from "../../crds/marks.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
 import type { Http, Log } from "../../engine/ports.ts";
@@ -39,6 +39,11 @@ export class Scene {
   /** `phase weight` of the Canary at each of its writes, equal neighbours dropped. */
   readonly trace: string[] = [];
   readonly logged: string[] = [];
+  /** What engines that are started from now on are told beside the usual. */
+  told: Partial<EngineOptions> = {};
+  /** Answers in place of Prometheus and of webhooks where it is set; time stands still until it has. */
+  far: Http | undefined;
+  private asked = 0;
   private readonly engines = new Map<string, { killed: AbortController; stop: AbortController; ended: Promise<void> }>();
   private requests = 0;
 
@@ -97,6 +102,7 @@ export class Scene {
       lease: { namespace: "default", name: "kurator-rollout" },
       port: undefined,
       http: this.http(),
+      ...this.told,
       signal: stop.signal,
     });
     this.engines.set(name, { killed, stop, ended });
@@ -129,7 +135,7 @@ export class Scene {
     const until = this.clock.now() + ms;
     let nextTraffic = this.clock.now();
     while (this.clock.now() < until) {
-      await settle();
+      await this.settled();
       if (traffic && this.clock.now() >= nextTraffic) {
         this.request();
         nextTraffic = this.clock.now() + TRAFFIC_MS;
@@ -162,8 +168,10 @@ export class Scene {
   }
 
   private http(): Http {
-    return async ({ url }) => {
+    return async (request) => {
+      const { url } = request;
       await Promise.resolve();
+      if (this.far !== undefined) return this.real(this.far(request));
       if (!url.startsWith(PROMETHEUS)) return { ok: true, value: { status: this.hooks, headers: {}, body: "" } };
       if (this.prometheus === "down") return { ok: false, fault: { class: "transient", message: "prometheus is out of reach" } };
       const promql = new URL(url).searchParams.get("query") ?? "";
@@ -171,6 +179,20 @@ export class Scene {
       const result = this.prometheus === "empty" || value.type !== "vector" ? [] : value.samples.map((sample) => ({ metric: {}, value: [this.clock.now() / 1000, String(sample.value)] }));
       return { ok: true, value: { status: 200, headers: {}, body: JSON.stringify({ status: "success", data: { resultType: "vector", result } }) } };
     };
+  }
+
+  private async real<T>(answer: Promise<T>): Promise<T> {
+    this.asked += 1;
+    return answer.finally(() => (this.asked -= 1));
+  }
+
+  /** Everybody who can go on without time does, and sockets are no part of it. */
+  private async settled(): Promise<void> {
+    await settle();
+    while (this.asked > 0) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      await settle();
+    }
   }
 
   private log(name: string): Log {

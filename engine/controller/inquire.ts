@@ -14,6 +14,7 @@ import { settingsOf } from "../machine/settings.ts";
 import type { Answer, Ask } from "../machine/types.ts";
 import type { Context } from "./context.ts";
 import { referred } from "./crossrefs.ts";
+import { hiderOf, secretsOf } from "./hiding.ts";
 import { accessOf } from "./hookaccess.ts";
 import { parseKey } from "./key.ts";
 import { pause } from "./pause.ts";
@@ -106,7 +107,13 @@ async function read(metric: PlannedMetric, context: Context, signal: AbortSignal
   const planned = provider.request(metric, credentials.value);
   if (!planned.ok) return { kind: "error", why: planned.why };
   const response = await context.http({ ...planned.request, insecureSkipVerify: metric.insecureSkipVerify, timeoutMs: METRIC_TIMEOUT_MS, maxBytes: METRIC_BYTES_MAX, signal });
-  return response.ok ? provider.read(response.value) : { kind: "error", why: response.fault.message };
+  if (!response.ok) return { kind: "error", why: response.fault.message };
+  const reading = provider.read(response.value);
+  if (reading.kind === "value") return reading;
+  // Why there is no value is told with words of the answer, and these may be ours.
+  const hide = hiderOf([...secretsOf({ url: metric.address }), ...secretsOf({ url: "", headers: planned.request.headers }), ...Object.values(credentials.value ?? {})]);
+  const told = provider.read({ ...response.value, body: hide(response.value.body) });
+  return told.kind === reading.kind ? told : { kind: reading.kind, why: "it is not repeated, because it holds a secret" };
 }
 
 /** In list order; the first that does not open ends the list. */
@@ -167,10 +174,11 @@ async function call(webhook: CanaryWebhook, payload: HookPayload, { http, clock,
   if (!access.ok) return { said: "unknown", why: access.why };
   const plain = hookRequest(webhook, payload);
   const request = { ...plain, headers: { ...access.headers, ...plain.headers }, tls: access.tls };
+  const hide = hiderOf(secretsOf(request));
   const timeoutMs = parseDuration(webhook.timeout ?? "") ?? HOOK_TIMEOUT_MS;
   for (let attempt = 0; ; attempt += 1) {
     const response = await http({ ...request, timeoutMs, maxBytes: HOOK_BYTES_MAX, insecureSkipVerify: webhook.disableTLS, signal });
-    const outcome = response.ok ? hookOutcome(response.value) : { kind: "retry" as const, why: response.fault.message };
+    const outcome = response.ok ? hookOutcome({ ...response.value, body: hide(response.value.body) }) : { kind: "retry" as const, why: response.fault.message };
     if (outcome.kind === "open") return { said: "yes", why: "" };
     if (outcome.kind === "retry" && attempt < (webhook.retries ?? 0) && !signal.aborted) {
       await pause(clock, retryDelayMs(attempt), signal);

@@ -110,6 +110,7 @@ interface ControllerFlags {
   eventWebhook?: string;
   enableConfigTracking: ConfigKind[];
   crossNamespaceRefs: boolean;
+  forbidLinkLocalWebhooks: boolean;
 }
 
 program
@@ -131,6 +132,7 @@ program
   .addOption(option("--event-webhook <url>", "hears of every decision about Canaries that have no webhook of type event").argParser(url))
   .addOption(option("--enable-config-tracking [which]", "take a change of a ConfigMap or Secret for a new revision, and give primaries copies of them: true, configmaps or false").argParser(configKinds).default([...CONFIG_KINDS]))
   .addOption(new Option("--no-cross-namespace-refs [boolean]", "Canaries may not use MetricTemplates and AlertProviders of other namespaces").env(`${ENVIRONMENT}NO_CROSS_NAMESPACE_REFS`).argParser((text) => !yes(text)))
+  .addOption(option("--forbid-link-local-webhooks [boolean]", "no webhook, metric provider or alert may be at a loopback, link-local or cloud metadata address").argParser(yes).default(false).preset("true"))
   .action(async (flags: ControllerFlags) => {
     const log = createLog(flags.logLevel);
     const signal = interrupted();
@@ -149,6 +151,7 @@ program
       includeLabelPrefixes: flags.includeLabelPrefix,
       eventWebhook: flags.eventWebhook,
       configKinds: flags.enableConfigTracking,
+      forbidLinkLocal: flags.forbidLinkLocalWebhooks,
       sameNamespaceOnly: !flags.crossNamespaceRefs,
       namespaces: flags.watchNamespaces,
       gatewayNamespaces: flags.gatewayNamespaces,

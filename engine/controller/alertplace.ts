@@ -10,6 +10,7 @@ import type { Place } from "./announce.ts";
 import type { Context } from "./context.ts";
 import { referred } from "./crossrefs.ts";
 import { readSecret } from "./secrets.ts";
+import { inTurns } from "./turns.ts";
 
 const TIMEOUT_MS = 5_000;
 const BYTES_MAX = 64_000;
@@ -24,17 +25,15 @@ export function alertPlace(context: Pick<Context, "http" | "api" | "caches" | "o
       const alert = alertOf(canary, announcement);
       if (alert === undefined) return "sent";
       const due = alertsOf(object).filter(({ severity }) => isDue(alert, severity));
-      const sent = await Promise.all(
-        due.map(async (entry) => {
-          const to = await addressOf(context, canary, entry);
-          if (typeof to === "string") {
-            context.log.warn({ canary: alert.subject, alert: entry.name, why: to }, "alert not sent");
-            return true;
-          }
-          const response = await context.http({ ...to.notify(alert, to.address), proxy: to.proxy, timeoutMs: TIMEOUT_MS, maxBytes: BYTES_MAX });
-          return response.ok && response.value.status < 500 && response.value.status !== 429;
-        }),
-      );
+      const sent = await inTurns(due, async (entry) => {
+        const to = await addressOf(context, canary, entry);
+        if (typeof to === "string") {
+          context.log.warn({ canary: alert.subject, alert: entry.name, why: to }, "alert not sent");
+          return true;
+        }
+        const response = await context.http({ ...to.notify(alert, to.address), proxy: to.proxy, timeoutMs: TIMEOUT_MS, maxBytes: BYTES_MAX });
+        return response.ok && response.value.status < 500 && response.value.status !== 429;
+      });
       return sent.every(Boolean) ? "sent" : "retry";
     },
   };

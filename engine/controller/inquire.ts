@@ -19,6 +19,7 @@ import { accessOf } from "./hookaccess.ts";
 import { parseKey } from "./key.ts";
 import { pause } from "./pause.ts";
 import { readSecret } from "./secrets.ts";
+import { inTurns } from "./turns.ts";
 
 const METRIC_TIMEOUT_MS = 5_000;
 const METRIC_BYTES_MAX = 1_000_000;
@@ -63,9 +64,7 @@ async function metrics(canary: Canary, context: Context, signal: AbortSignal, si
   const planned = planMetrics({ ...plan, reporter: found.reporter });
   if (!planned.ok) return { verdict: "error", message: planned.problems[0]?.message ?? "the metrics cannot be planned", measurements: [] };
   const policies = { onNoData: settings.onNoData, onProviderError: settings.onProviderError };
-  const measurements = await Promise.all(
-    planned.metrics.map(async (metric) => judge(metric, (metric.reporterUnknown === true ? found.instead : undefined) ?? (await read(metric, context, signal)), policies)),
-  );
+  const measurements = await inTurns(planned.metrics, async (metric) => judge(metric, (metric.reporterUnknown === true ? found.instead : undefined) ?? (await read(metric, context, signal)), policies));
   const verdict = combine(measurements);
   for (const [index, measurement] of measurements.entries()) context.recorder.measured(canary, measurement, planned.metrics[index]);
   return { verdict, message: worst(measurements, verdict), measurements };

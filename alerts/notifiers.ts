@@ -50,12 +50,12 @@ const msteams: Notifier = (alert, { url }) => {
       "@context": "http://schema.org/extensions",
       themeColor: alert.severity === "error" ? "FF0000" : "0076D7",
       summary: alert.subject,
-      sections: [{ activityTitle: alert.text, activitySubtitle: alert.subject, facts: alert.fields }],
+      sections: [{ activityTitle: unlinked(alert.text), activitySubtitle: alert.subject, facts: alert.fields }],
     });
   }
   const facts = alert.fields.length === 0 ? [] : [{ type: "FactSet", facts: alert.fields.map(({ name, value }) => ({ title: name, value })) }];
   const title = { type: "TextBlock", text: alert.subject, weight: "Bolder", color: alert.severity === "error" ? "Attention" : "Default" };
-  const content = { $schema: "http://adaptivecards.io/schemas/adaptive-card.json", type: "AdaptiveCard", version: "1.4", body: [title, { type: "TextBlock", text: alert.text, wrap: true }, ...facts] };
+  const content = { $schema: "http://adaptivecards.io/schemas/adaptive-card.json", type: "AdaptiveCard", version: "1.4", body: [title, { type: "TextBlock", text: unlinked(alert.text), wrap: true }, ...facts] };
   return post(url, { type: "message", attachments: [{ contentType: "application/vnd.microsoft.card.adaptive", content }] });
 };
 
@@ -78,6 +78,11 @@ export const NOTIFIERS: Readonly<Record<string, Notifier>> = {
 
 function post(url: string, body: object, headers: Record<string, string> = {}): Request {
   return { method: "POST", url, headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) };
+}
+
+/** Teams reads Markdown, in which no character can be quoted everywhere: a link that is torn apart is text. */
+function unlinked(text: string): string {
+  return text.replace(/\]\(/g, "] (");
 }
 
 /** Messages hold what webhooks and metrics said: nothing of it is a link, a mention or markup. */

@@ -97,6 +97,8 @@ function parts(metric: CanaryMetric): CanaryMetric[] {
 }
 
 function planned1(plan: Plan, metric: CanaryMetric, path: string): Planned {
+  // Flagger's pattern is open at its end, and the rest of it would go on as a query of its own, with a template's credentials.
+  if (metric.interval !== undefined && parseDuration(metric.interval) === undefined) return no("InvalidSpec", `${path}.interval`, "is no duration; write one such as 30s, 1m or 1m30s");
   const template = templateOf(plan, metric, path);
   if (template !== undefined && "reason" in template) return { ok: false, problem: template };
   const built = template === undefined ? queryOf(plan, metric, path) : written(plan, metric, template.query, template.path);

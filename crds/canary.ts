@@ -6,7 +6,7 @@ import type { KubeMeta } from "../engine/ports.ts";
 import { analysisSchema } from "./analysis.ts";
 import { type Dialect, ownDuration, type Rule, ruled, strictly, texts, whole } from "./dialect.ts";
 import { APEX_LENGTH, ruledService } from "./service.ts";
-import { problemsOf } from "./issues.ts";
+import { pathOf, problemsOf } from "./issues.ts";
 import { isMap } from "./json.ts";
 import type { Problem } from "./problem.ts";
 import { canaryStatusSchema, type CanaryStatus } from "./status.ts";
@@ -161,6 +161,9 @@ export function parseCanary(object: unknown, known?: CanarySpec): Parsed {
   if (kind !== "Canary") return wrong("kind", "must be Canary");
   if (!isMap(metadata) || typeof metadata.name !== "string" || metadata.name === "") return wrong("metadata.name", "is missing; give the Canary a name");
 
+  const deep = tooDeep(object.spec);
+  if (deep !== undefined) return wrong(pathOf("spec", deep), `is nested deeper than ${DEEPEST} levels; make it flatter`);
+
   const schema = groupOf(apiVersion) === GROUPS.own.group ? canarySpecSchema : flaggerSpecSchema;
   const spec = known === undefined ? schema.safeParse(withoutNulls(object.spec)) : { success: true as const, data: known };
   const status = canaryStatusSchema.optional().safeParse(withoutEmptyPhase(object.status));
@@ -172,6 +175,22 @@ export function parseCanary(object: unknown, known?: CanarySpec): Parsed {
 
 function wrong(path: string, message: string): Parsed {
   return { ok: false, problems: [{ reason: "InvalidSpec", path, message }] };
+}
+
+/** Where the mesh decides what a field holds, nothing else bounds its depth, and whatever looks at all of it would run out of stack. The deepest that a mesh has is 12. */
+const DEEPEST = 64;
+const PATH_MOST = 3;
+
+/** The first keys on the way to what is nested too deeply. It keeps a list of its own in place of the stack. */
+function tooDeep(spec: unknown): string[] | undefined {
+  const left: { value: unknown; depth: number; path: string[] }[] = [{ value: spec, depth: 0, path: [] }];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const { value, depth, path } = next;
+    if (typeof value !== "object" || value === null) continue;
+    if (depth > DEEPEST) return path;
+    for (const [key, member] of Object.entries(value)) if (typeof member === "object") left.push({ value: member, depth: depth + 1, path: depth < PATH_MOST ? [...path, key] : path });
+  }
+  return undefined;
 }
 
 /** Flagger writes an empty phase before its first one. */

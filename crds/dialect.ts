@@ -68,9 +68,13 @@ export function meshDuration(dialect: Dialect): z.ZodString {
   return dialect === "own" ? ownDuration("1ms") : z.string();
 }
 
-/** Bounded in our group only: the limits are there for the cost of the rules, and Flagger's manifests have none. */
+/** No manifest that people write comes near it; beyond it one Canary would keep the engine busy for the others. */
+const MOST_OF_FLAGGERS = 256;
+
+/** Bounded in our group's CRD only: its limits are there for the cost of the rules. Flagger's has none, and the engine says no to what is out of all proportion. */
 export function listOf<S extends z.ZodType>(dialect: Dialect, item: S, max: number): z.ZodArray<S> {
-  return dialect === "own" ? z.array(item).max(max) : z.array(item);
+  if (dialect === "own") return z.array(item).max(max);
+  return z.array(item).refine((items) => items.length <= MOST_OF_FLAGGERS, `must be at most ${MOST_OF_FLAGGERS} entries long`);
 }
 
 /** A list whose items have a name of their own: the API server refuses a second item of the same name, and names its path. */
@@ -79,8 +83,9 @@ export function namedList<S extends z.ZodType<{ name: string }>>(dialect: Dialec
   if (dialect === "flagger") return entries;
   return entries
     .superRefine((items: { name: string }[], context) => {
+      const taken = new Set<string>();
       items.forEach((one, index) => {
-        if (items.findIndex((other) => other.name === one.name) === index) return;
+        if (!taken.has(one.name)) return void taken.add(one.name);
         context.addIssue({ code: "custom", path: [index], message: `Duplicate value: the name ${one.name} is taken by an entry above; give each entry its own` });
       });
     })

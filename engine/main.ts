@@ -109,6 +109,8 @@ interface ControllerFlags {
   includeLabelPrefix: string[];
   eventWebhook?: string;
   enableConfigTracking: ConfigKind[];
+  crossNamespaceRefs: boolean;
+  forbidLinkLocalWebhooks: boolean;
 }
 
 program
@@ -129,6 +131,8 @@ program
   .addOption(option("--include-label-prefix <prefixes>", "labels of the target that its primary gets, by prefix; * is all").argParser(words).default([]))
   .addOption(option("--event-webhook <url>", "hears of every decision about Canaries that have no webhook of type event").argParser(url))
   .addOption(option("--enable-config-tracking [which]", "take a change of a ConfigMap or Secret for a new revision, and give primaries copies of them: true, configmaps or false").argParser(configKinds).default([...CONFIG_KINDS]))
+  .addOption(new Option("--no-cross-namespace-refs [boolean]", "Canaries may not use MetricTemplates and AlertProviders of other namespaces").env(`${ENVIRONMENT}NO_CROSS_NAMESPACE_REFS`).argParser((text) => !yes(text)))
+  .addOption(option("--forbid-link-local-webhooks [boolean]", "no webhook, metric provider or alert may be at a loopback, link-local or cloud metadata address").argParser(yes).default(false).preset("true"))
   .action(async (flags: ControllerFlags) => {
     const log = createLog(flags.logLevel);
     const signal = interrupted();
@@ -147,6 +151,8 @@ program
       includeLabelPrefixes: flags.includeLabelPrefix,
       eventWebhook: flags.eventWebhook,
       configKinds: flags.enableConfigTracking,
+      forbidLinkLocal: flags.forbidLinkLocalWebhooks,
+      sameNamespaceOnly: !flags.crossNamespaceRefs,
       namespaces: flags.watchNamespaces,
       gatewayNamespaces: flags.gatewayNamespaces,
       lease: flags.leaderElect ? { namespace: flags.leaseNamespace ?? ownNamespace(), name: flags.leaseName } : undefined,

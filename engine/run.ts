@@ -5,6 +5,7 @@ import { setMaxListeners } from "node:events";
 import { routerFor, ROUTERS } from "../routing/registry.ts";
 import { CANARY_LABEL, type ConfigKind } from "../crds/marks.ts";
 import { CacheSet, PodInformers, type Watched } from "./adapters/cachesets.ts";
+import { guard } from "./adapters/forbidden.ts";
 import { createHttp } from "./adapters/http.ts";
 import { createKubeApi } from "./adapters/kube.ts";
 import { leadOrRun, type Lease } from "./adapters/leading.ts";
@@ -34,6 +35,10 @@ export interface EngineOptions {
   includeLabelPrefixes: readonly string[];
   eventWebhook?: string;
   configKinds: readonly ConfigKind[];
+  /** Nothing is asked at loopback, link-local and metadata addresses. */
+  forbidLinkLocal?: boolean;
+  /** Canaries may not use MetricTemplates and AlertProviders of other namespaces. */
+  sameNamespaceOnly?: boolean;
   /** Empty watches all. */
   namespaces: readonly string[];
   /** Where Gateways are looked for beside the watched namespaces; all where all are watched. */
@@ -79,8 +84,8 @@ export async function runEngine(options: EngineOptions): Promise<void> {
   const instance = `${hostname()}_${randomUUID()}`;
   const start = (leadership: Leadership): void => {
     const context: Context = {
-      api, caches, pods, leadership, clock, log, recorder, router: routerFor, routedKinds: ROUTED_KINDS, http: options.http ?? createHttp(), next: options.next ?? machine, groups: options.groups,
-      options: { metricsServer: options.metricsServer, meshProvider: options.meshProvider, includeLabelPrefixes: options.includeLabelPrefixes, eventWebhook: options.eventWebhook, configKinds: options.configKinds },
+      api, caches, pods, leadership, clock, log, recorder, router: routerFor, routedKinds: ROUTED_KINDS, http: options.http ?? createHttp(options.forbidLinkLocal === true ? guard() : undefined), next: options.next ?? machine, groups: options.groups,
+      options: { metricsServer: options.metricsServer, meshProvider: options.meshProvider, includeLabelPrefixes: options.includeLabelPrefixes, eventWebhook: options.eventWebhook, configKinds: options.configKinds, sameNamespaceOnly: options.sameNamespaceOnly },
     };
     controller = new Controller(context, instance);
     recorder.leading(true);

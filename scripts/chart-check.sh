@@ -20,6 +20,9 @@ watched=$(render --set serviceMonitor.enabled=true,prometheusRule.enabled=true,g
 has 'kind: ServiceMonitor' "$watched"; has 'kind: PrometheusRule' "$watched"; has 'kurator-rollout.json' "$watched"
 careful=$(render --set configTracking.secrets=false,readSecrets=false)
 has '--enable-config-tracking=configmaps' "$careful"; has 'resources: \[configmaps\]' "$careful"; lacks 'secrets' "$(grep 'resources:' <<<"$careful")"
+lacks '--no-cross-namespace-refs' "$plain"; lacks '--forbid-link-local-webhooks' "$plain"
+shared=$(render --set noCrossNamespaceRefs=true,forbidLinkLocalWebhooks=true)
+has '--no-cross-namespace-refs=true' "$shared"; has '--forbid-link-local-webhooks=true' "$shared"
 untracked=$(render --set configTracking.enabled=false)
 has '--enable-config-tracking=false' "$untracked"; has 'resources: \[secrets\]' "$untracked"
 lacks 'kind: CustomResourceDefinition' "$(render --set crds.install=false)"

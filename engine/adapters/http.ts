@@ -1,11 +1,13 @@
 // How are hooks and metric providers reached? One request, with a time-out and a bound on the answer; nothing of the request is ever in an error.
-import { Agent as HttpsAgent } from "node:https";
+import type { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent, type AgentOptions } from "node:https";
 import { X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import type { Readable } from "node:stream";
 import axios, { isAxiosError, type AxiosRequestConfig } from "axios";
 import { HttpsProxyAgent } from "https-proxy-agent";
 import type { Fault, Http, HttpRequest, Result } from "../ports.ts";
+import { FORBIDDEN, type Guard } from "./forbidden.ts";
 
 /** A manifest may ask for any time; beyond this a caller has better asked again. */
 const TIMEOUT_MAX_MS = 600_000;
@@ -13,19 +15,22 @@ const REDIRECTS_MAX = 3;
 /** Codes of requests that would fail just the same a second time. */
 const HOPELESS: ReadonlySet<string> = new Set(["ERR_INVALID_URL", "ERR_BAD_REQUEST", "ERR_BAD_OPTION_VALUE", "ERR_FR_TOO_MANY_REDIRECTS"]);
 
-export function createHttp(): Http {
-  const trusting = new HttpsAgent({ rejectUnauthorized: false });
+/** @param guard keeps requests from addresses where the engine must not go; everywhere is open without it */
+export function createHttp(guard?: Guard): Http {
+  const ways = waysOf(guard);
   return async (request) => {
     const { method, url, headers = {}, body, timeoutMs, signal } = request;
     const own = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
     // axios' own time-out counts silence; this one counts everything, a body that trickles in too.
     let way: Way;
     try {
-      way = wayTo(request, trusting);
+      way = wayTo(request, ways, guard);
     } catch {
       // The parser's words quote the key.
       return { ok: false, fault: { class: "invalid", message: `${place(url)} cannot be asked: the certificate, key or proxy that goes with it cannot be used` } };
     }
+    // Behind a proxy the engine resolves no name, but what is an address it can read.
+    if (proxied(request).some((host) => guard?.forbids(host) === true)) return { ok: false, fault: forbidden(url) };
     const deadline = AbortSignal.timeout(Math.min(Math.max(Math.trunc(timeoutMs), 1), TIMEOUT_MAX_MS));
     try {
       const response = await axios.request<Readable>({
@@ -35,7 +40,10 @@ export function createHttp(): Http {
         data: body,
         signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
         maxRedirects: REDIRECTS_MAX,
-        beforeRedirect: (options) => stripped(options, url, own, request.tls !== undefined),
+        beforeRedirect: (options) => {
+          if (guard?.forbids(String(options.hostname)) === true) throw Object.assign(new Error("the address is forbidden"), { code: FORBIDDEN });
+          stripped(options, url, own, request.tls === undefined ? undefined : ways.plain);
+        },
         responseType: "stream",
         transitional: { clarifyTimeoutError: true },
         validateStatus: () => true,
@@ -59,34 +67,56 @@ interface Way {
   close: () => void;
 }
 
+/** Agents of requests that bring nothing of their own. */
+interface Ways {
+  plain: { http?: HttpAgent; https?: HttpsAgent };
+  trusting: HttpsAgent;
+  made: (options: AgentOptions) => HttpsAgent;
+}
+
+function waysOf(guard: Guard | undefined): Ways {
+  const made = (options: AgentOptions): HttpsAgent => guard?.https(options) ?? new HttpsAgent(options);
+  return { plain: guard === undefined ? {} : { http: guard.http(), https: guard.https({}) }, trusting: made({ rejectUnauthorized: false }), made };
+}
+
+/** Hosts that are not looked up here, or not by an agent of ours. */
+function proxied({ url, proxy }: HttpRequest): string[] {
+  return proxy === undefined ? [] : [url, proxy].filter((one) => URL.canParse(one)).map((one) => new URL(one).hostname);
+}
+
+function forbidden(url: string): Fault {
+  return { class: "invalid", message: `${place(url)} is at an address that the engine must not call: loopback, link-local or a cloud's metadata` };
+}
+
 /** @throws where a PEM or the proxy's address cannot be read */
-function wayTo({ url, tls, proxy, insecureSkipVerify }: HttpRequest, trusting: HttpsAgent): Way {
+function wayTo({ url, tls, proxy, insecureSkipVerify }: HttpRequest, { plain, trusting, made }: Ways, guard: Guard | undefined): Way {
+  const agents: AxiosRequestConfig = { ...(plain.http === undefined ? {} : { httpAgent: plain.http }), ...(plain.https === undefined ? {} : { httpsAgent: plain.https }) };
   const verify = insecureSkipVerify === true ? { rejectUnauthorized: false } : {};
   const secure = url.startsWith("https:");
   if (proxy !== undefined && !secure) {
     const { protocol, hostname, port, username, password } = new URL(proxy);
     const auth = username === "" ? {} : { auth: { username: decodeURIComponent(username), password: decodeURIComponent(password) } };
-    return { config: { proxy: { protocol, host: hostname, port: Number(port === "" ? (protocol === "https:" ? 443 : 80) : port), ...auth } }, close: () => undefined };
+    return { config: { ...agents, proxy: { protocol, host: hostname, port: Number(port === "" ? (protocol === "https:" ? 443 : 80) : port), ...auth } }, close: () => undefined };
   }
   if (tls !== undefined) createSecureContext(tls);
   // An authority that cannot be read is passed over in silence, and nobody would be believed.
   if (tls?.ca !== undefined) new X509Certificate(tls.ca);
   // axios sends a plain request to a proxy where a tunnel is wanted.
   if (proxy !== undefined) {
-    const { agent, close } = tunnel(proxy, { ...tls, ...verify });
-    return { config: { proxy: false, httpsAgent: agent }, close };
+    const { agent, close } = tunnel(proxy, { ...tls, ...verify }, guard);
+    return { config: { ...agents, proxy: false, httpsAgent: agent }, close };
   }
   if (tls !== undefined) {
-    const agent = new HttpsAgent({ ...tls, ...verify });
-    return { config: { proxy: false, httpsAgent: agent }, close: () => agent.destroy() };
+    const agent = made({ ...tls, ...verify });
+    return { config: { ...agents, proxy: false, httpsAgent: agent }, close: () => agent.destroy() };
   }
-  return { config: { proxy: false, ...(insecureSkipVerify === true ? { httpsAgent: trusting } : {}) }, close: () => undefined };
+  return { config: { ...agents, proxy: false, ...(insecureSkipVerify === true ? { httpsAgent: trusting } : {}) }, close: () => undefined };
 }
 
 /** The connection to a proxy stays open behind the one that goes through it, so whoever made it ends it. */
-function tunnel(proxy: string, behind: object): { agent: HttpsProxyAgent<string>; close: () => void } {
+function tunnel(proxy: string, behind: object, guard: Guard | undefined): { agent: HttpsProxyAgent<string>; close: () => void } {
   const over = new AbortController();
-  const agent = new HttpsProxyAgent(proxy, { signal: over.signal });
+  const agent = new HttpsProxyAgent(proxy, { signal: over.signal, ...(guard === undefined ? {} : { lookup: guard.lookup }) });
   // What the agent is made with is for the proxy; what TLS needs to know of whoever is behind it goes here.
   Object.assign(agent.options, behind);
   return { agent, close: () => over.abort() };
@@ -99,6 +129,7 @@ function faultOf(error: unknown, { url, timeoutMs, signal }: HttpRequest, deadli
   if (deadline.aborted) return { class: "deadline", message: `${where} did not answer within ${timeoutMs} ms` };
   const given = isAxiosError(error) ? error.code : (error as { code?: unknown } | undefined)?.code;
   const code = typeof given === "string" ? given : "no answer";
+  if (code === FORBIDDEN) return forbidden(url);
   if (code === "ETIMEDOUT") return { class: "deadline", message: `${where} did not answer in time` };
   if (HOPELESS.has(code)) return { class: "invalid", message: `${where} cannot be asked (${code})` };
   return { class: "transient", message: `${where} is out of reach (${code})` };
@@ -117,13 +148,13 @@ async function bounded(body: Readable, { url, maxBytes }: HttpRequest): Promise<
 }
 
 /** Headers and URL credentials are meant for one place: where a redirect leads elsewhere they stay behind, whatever they are called. */
-function stripped(options: Record<string, unknown>, from: string, own: ReadonlySet<string>, identified: boolean): void {
+function stripped(options: Record<string, unknown>, from: string, own: ReadonlySet<string>, plain: Ways["plain"] | undefined): void {
   const { protocol, hostname, port } = options;
   const to = `${String(protocol)}//${String(hostname)}${port === undefined || port === "" ? "" : `:${String(port)}`}`;
   if (URL.canParse(to) && new URL(to).origin === new URL(from).origin) return;
   delete options.auth;
   // Our certificate, and whom we trust, are for that origin as well.
-  if (identified) options.agents = {};
+  if (plain !== undefined) options.agents = plain;
   const headers = (options.headers ?? {}) as Record<string, unknown>;
   for (const name of Object.keys(headers)) {
     if (own.has(name.toLowerCase()) || name.toLowerCase() === "authorization") delete headers[name];

@@ -1,5 +1,6 @@
 // Requests to one API server, with faults as values that are classified by status code alone. Nothing here retries or re-reads.
 import type { Clock, Fault, FaultClass, KubeApi, KubeObject, ObjectRef, Precondition, Resource, Result } from "../ports.ts";
+import { hiderOf } from "../controller/hiding.ts";
 import { sleep } from "./waiting.ts";
 import { TimeoutError, type Transport, type TransportRequest, type TransportResponse } from "./transport.ts";
 
@@ -58,7 +59,7 @@ export function createKubeApi({ transport, clock, timeoutMs = TIMEOUT_MS, observ
     }
     observe?.(verb, resource, response.status);
     if (response.status >= 200 && response.status < 300) return { ok: true, value: response };
-    const fault = faultOf(verb, what, response);
+    const fault = faultOf(verb, what, resource === "secrets" ? quiet(response, request.body) : response);
     if (fault.retryAfterMs !== undefined) pausedUntilMs.set(call.group, clock.monotonic() + Math.min(fault.retryAfterMs, PAUSE_MAX_MS));
     return { ok: false, fault };
   }
@@ -146,6 +147,15 @@ export function faultOf(verb: string, what: string, { status, headers, body }: T
   const seconds = Number(headers["retry-after"] ?? Number.NaN);
   const pause = (status === 429 || status === 503) && seconds >= 0 ? { retryAfterMs: seconds * 1000 } : {};
   return { class: classOf(verb, status), status, message: `${verb} ${what}: ${said(body) ?? `status ${status}`}`, ...pause };
+}
+
+/** What is said about a Secret that was not taken may quote it: admission that looks for keys does. */
+function quiet(response: TransportResponse, sent: string | undefined): TransportResponse {
+  if (sent === undefined) return response;
+  const { data = {} } = JSON.parse(sent) as { data?: Record<string, string | null> };
+  const values = Object.values(data).filter((value) => value !== null);
+  const hide = hiderOf(values.flatMap((value) => [value, Buffer.from(value, "base64").toString("utf8")]));
+  return { ...response, body: hide(response.body) };
 }
 
 function classOf(verb: string, status: number): FaultClass {

@@ -8,12 +8,14 @@ import { alertProviderSpecSchema } from "../../crds/templates.ts";
 import type { KubeObject } from "../ports.ts";
 import type { Place } from "./announce.ts";
 import type { Context } from "./context.ts";
+import { referred } from "./crossrefs.ts";
 import { readSecret } from "./secrets.ts";
+import { inTurns } from "./turns.ts";
 
 const TIMEOUT_MS = 5_000;
 const BYTES_MAX = 64_000;
 
-export function alertPlace(context: Pick<Context, "http" | "api" | "caches" | "log">): Place {
+export function alertPlace(context: Pick<Context, "http" | "api" | "caches" | "options" | "log">): Place {
   return {
     name: "alerts",
     wanted: (canary) => alertsOf(canary).length > 0,
@@ -23,17 +25,15 @@ export function alertPlace(context: Pick<Context, "http" | "api" | "caches" | "l
       const alert = alertOf(canary, announcement);
       if (alert === undefined) return "sent";
       const due = alertsOf(object).filter(({ severity }) => isDue(alert, severity));
-      const sent = await Promise.all(
-        due.map(async (entry) => {
-          const to = await addressOf(context, canary, entry);
-          if (typeof to === "string") {
-            context.log.warn({ canary: alert.subject, alert: entry.name, why: to }, "alert not sent");
-            return true;
-          }
-          const response = await context.http({ ...to.notify(alert, to.address), proxy: to.proxy, timeoutMs: TIMEOUT_MS, maxBytes: BYTES_MAX });
-          return response.ok && response.value.status < 500 && response.value.status !== 429;
-        }),
-      );
+      const sent = await inTurns(due, async (entry) => {
+        const to = await addressOf(context, canary, entry);
+        if (typeof to === "string") {
+          context.log.warn({ canary: alert.subject, alert: entry.name, why: to }, "alert not sent");
+          return true;
+        }
+        const response = await context.http({ ...to.notify(alert, to.address), proxy: to.proxy, timeoutMs: TIMEOUT_MS, maxBytes: BYTES_MAX });
+        return response.ok && response.value.status < 500 && response.value.status !== 429;
+      });
       return sent.every(Boolean) ? "sent" : "retry";
     },
   };
@@ -44,11 +44,11 @@ function alertsOf(canary: KubeObject): CanaryAlert[] {
 }
 
 /** A sentence where there is none. */
-async function addressOf(context: Pick<Context, "api" | "caches">, canary: Canary, { providerRef }: CanaryAlert): Promise<{ notify: (typeof NOTIFIERS)[string]; address: Address; proxy: string | undefined } | string> {
+async function addressOf(context: Pick<Context, "api" | "caches" | "options">, canary: Canary, { providerRef }: CanaryAlert): Promise<{ notify: (typeof NOTIFIERS)[string]; address: Address; proxy: string | undefined } | string> {
   const namespace = providerRef.namespace ?? canary.metadata.namespace ?? "";
   const where = `AlertProvider ${namespace}/${providerRef.name}`;
-  const object = context.caches.template("alertproviders", groupOf(canary.apiVersion), namespace, providerRef.name);
-  if (object === undefined) return `${where} does not exist`;
+  const object = referred(context, "alertproviders", groupOf(canary.apiVersion), canary.metadata.namespace ?? "", namespace, providerRef.name);
+  if (object === undefined) return `${where} does not exist, or is in another namespace and may not be used`;
   const parsed = alertProviderSpecSchema.safeParse(object.spec);
   if (!parsed.success) return `${where} cannot be read`;
   const { type, address, channel, username, secretRef, proxy } = parsed.data;

@@ -47,6 +47,8 @@ export interface Options {
   includeLabelPrefixes: readonly string[];
   /** A change of one of these kinds that pods read is a new revision, and the primary reads copies of them. */
   configKinds: readonly ConfigKind[];
+  /** MetricTemplates and AlertProviders of other namespaces may not be used. */
+  sameNamespaceOnly?: boolean;
   /** Hears of every decision about Canaries that have no event hook of their own. */
   eventWebhook: string | undefined;
 }

@@ -8,6 +8,7 @@ import type { Http, KubeApi, KubeObject } from "../ports.ts";
 import type { Place } from "./announce.ts";
 import { accessOf } from "./hookaccess.ts";
 import { typed } from "./inquire.ts";
+import { inTurns } from "./turns.ts";
 
 const TIMEOUT_MS = 10_000;
 const BYTES_MAX = 64_000;
@@ -19,7 +20,7 @@ export function eventHooks(http: Http, api: KubeApi, everyones: string | undefin
     wanted: (canary) => hooksOf(canary, everyones).length > 0,
     givesUp: true,
     async send(canary, announcement) {
-      const answers = await Promise.all(hooksOf(canary, everyones).map((webhook) => call(http, api, webhook, canary, announcement)));
+      const answers = await inTurns(hooksOf(canary, everyones), (webhook) => call(http, api, webhook, canary, announcement));
       return answers.every(Boolean) ? "sent" : "retry";
     },
   };

@@ -13,10 +13,13 @@ import type { Measurement, Reporter, Verdict } from "../../crds/status.ts";
 import { settingsOf } from "../machine/settings.ts";
 import type { Answer, Ask } from "../machine/types.ts";
 import type { Context } from "./context.ts";
+import { referred } from "./crossrefs.ts";
+import { hiderOf, secretsOf } from "./hiding.ts";
 import { accessOf } from "./hookaccess.ts";
 import { parseKey } from "./key.ts";
 import { pause } from "./pause.ts";
 import { readSecret } from "./secrets.ts";
+import { inTurns } from "./turns.ts";
 
 const METRIC_TIMEOUT_MS = 5_000;
 const METRIC_BYTES_MAX = 1_000_000;
@@ -53,7 +56,7 @@ async function metrics(canary: Canary, context: Context, signal: AbortSignal, si
     spec: canary.spec,
     metricsServer: context.options.metricsServer,
     meshProvider: canary.spec.provider ?? context.options.meshProvider,
-    template: (namespace, name) => context.caches.template("metrictemplates", group, namespace, name)?.spec,
+    template: (namespace, name) => referred(context, "metrictemplates", group, canary.metadata.namespace ?? "", namespace, name)?.spec,
     lookBackMs: since === undefined ? undefined : context.clock.now() - Date.parse(since),
     onNoData: settings.onNoData,
   };
@@ -61,9 +64,7 @@ async function metrics(canary: Canary, context: Context, signal: AbortSignal, si
   const planned = planMetrics({ ...plan, reporter: found.reporter });
   if (!planned.ok) return { verdict: "error", message: planned.problems[0]?.message ?? "the metrics cannot be planned", measurements: [] };
   const policies = { onNoData: settings.onNoData, onProviderError: settings.onProviderError };
-  const measurements = await Promise.all(
-    planned.metrics.map(async (metric) => judge(metric, (metric.reporterUnknown === true ? found.instead : undefined) ?? (await read(metric, context, signal)), policies)),
-  );
+  const measurements = await inTurns(planned.metrics, async (metric) => judge(metric, (metric.reporterUnknown === true ? found.instead : undefined) ?? (await read(metric, context, signal)), policies));
   const verdict = combine(measurements);
   for (const [index, measurement] of measurements.entries()) context.recorder.measured(canary, measurement, planned.metrics[index]);
   return { verdict, message: worst(measurements, verdict), measurements };
@@ -105,7 +106,13 @@ async function read(metric: PlannedMetric, context: Context, signal: AbortSignal
   const planned = provider.request(metric, credentials.value);
   if (!planned.ok) return { kind: "error", why: planned.why };
   const response = await context.http({ ...planned.request, insecureSkipVerify: metric.insecureSkipVerify, timeoutMs: METRIC_TIMEOUT_MS, maxBytes: METRIC_BYTES_MAX, signal });
-  return response.ok ? provider.read(response.value) : { kind: "error", why: response.fault.message };
+  if (!response.ok) return { kind: "error", why: response.fault.message };
+  const reading = provider.read(response.value);
+  if (reading.kind === "value") return reading;
+  // Why there is no value is told with words of the answer, and these may be ours.
+  const hide = hiderOf([...secretsOf({ url: metric.address }), ...secretsOf({ url: "", headers: planned.request.headers }), ...Object.values(credentials.value ?? {})]);
+  const told = provider.read({ ...response.value, body: hide(response.value.body) });
+  return told.kind === reading.kind ? told : { kind: reading.kind, why: "it is not repeated, because it holds a secret" };
 }
 
 /** In list order; the first that does not open ends the list. */
@@ -166,10 +173,11 @@ async function call(webhook: CanaryWebhook, payload: HookPayload, { http, clock,
   if (!access.ok) return { said: "unknown", why: access.why };
   const plain = hookRequest(webhook, payload);
   const request = { ...plain, headers: { ...access.headers, ...plain.headers }, tls: access.tls };
+  const hide = hiderOf(secretsOf(request));
   const timeoutMs = parseDuration(webhook.timeout ?? "") ?? HOOK_TIMEOUT_MS;
   for (let attempt = 0; ; attempt += 1) {
     const response = await http({ ...request, timeoutMs, maxBytes: HOOK_BYTES_MAX, insecureSkipVerify: webhook.disableTLS, signal });
-    const outcome = response.ok ? hookOutcome(response.value) : { kind: "retry" as const, why: response.fault.message };
+    const outcome = response.ok ? hookOutcome({ ...response.value, body: hide(response.value.body) }) : { kind: "retry" as const, why: response.fault.message };
     if (outcome.kind === "open") return { said: "yes", why: "" };
     if (outcome.kind === "retry" && attempt < (webhook.retries ?? 0) && !signal.aborted) {
       await pause(clock, retryDelayMs(attempt), signal);

@@ -10,6 +10,7 @@ import { primaryLabel } from "../workload/primary.ts";
 import { scalesOther } from "../workload/scalers.ts";
 import { workloadOf } from "../workload/kinds.ts";
 import type { Context } from "./context.ts";
+import { foreignRefs, referred } from "./crossrefs.ts";
 import { routeIntent, serviceIntent, type Drawing } from "./project.ts";
 import { windowProblems } from "./windows.ts";
 import { ROLES } from "./world.ts";
@@ -19,7 +20,7 @@ export const HANDS_OFF: ReadonlySet<Problem["reason"]> = new Set(["InvalidSpec",
 
 export function problemsOf(context: Context, drawing: Drawing, rival: string | undefined): Problem[] {
   const { canary, world, settings } = drawing;
-  const problems = [...unsupported(canary)];
+  const problems = [...unsupported(canary), ...foreignRefs(context.options, canary)];
   if (canary.spec.service === undefined) {
     problems.push({ reason: "InvalidSpec", path: "spec.service", message: "a workload needs spec.service with a port, so that there is something to route; add it" });
   }
@@ -97,7 +98,8 @@ function scaling({ canary, world, settings }: Drawing): Problem[] {
   return [foreignController(scaler.copy, world.owner, `${path}.name`) ?? { reason: "NameTaken", path: `${path}.name`, message: `${ref.kind} ${world.namespace}/${scaler.copy.metadata.name} exists and is somebody else's; delete or rename it` }];
 }
 
-function metrics({ options, caches }: Context, { canary, settings, provider }: Drawing): Problem[] {
+function metrics(context: Context, { canary, settings, provider }: Drawing): Problem[] {
+  const { options } = context;
   if (settings.skipAnalysis) return [];
   const planned = planMetrics({
     group: groupOf(canary.apiVersion),
@@ -106,7 +108,7 @@ function metrics({ options, caches }: Context, { canary, settings, provider }: D
     spec: canary.spec,
     metricsServer: options.metricsServer,
     meshProvider: provider,
-    template: (namespace, name) => caches.template("metrictemplates", groupOf(canary.apiVersion), namespace, name)?.spec,
+    template: (namespace, name) => referred(context, "metrictemplates", groupOf(canary.apiVersion), canary.metadata.namespace ?? "", namespace, name)?.spec,
   });
   return planned.ok ? [] : planned.problems;
 }

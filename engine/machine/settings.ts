@@ -59,6 +59,8 @@ const SECOND = 1000;
 const FLAGGER_INTERVAL_FLOOR_MS = 10 * SECOND;
 const INTERVAL_FLOOR_MS = SECOND;
 const FLAGGER_REHEARSALS = 10;
+/** Ten years. */
+const LONGEST_MS = 3650 * 24 * 3600 * SECOND;
 const DEFAULT_DRAIN_SECONDS = 10;
 const DEFAULT_MAX_HOLD_MS = 10 * 60 * SECOND;
 
@@ -68,7 +70,7 @@ export function settingsOf(group: string, spec: CanarySpec, routes: { weights: b
   const analysis = spec.analysis;
   const target = spec.targetRef.name;
   const skipAnalysis = spec.skipAnalysis === true || analysis === undefined;
-  const intervalMs = Math.max(parseDuration(analysis?.interval ?? "60s") ?? 60 * SECOND, flagger ? FLAGGER_INTERVAL_FLOOR_MS : INTERVAL_FLOOR_MS);
+  const intervalMs = bounded(parseDuration(analysis?.interval ?? "60s") ?? 60 * SECOND, flagger ? FLAGGER_INTERVAL_FLOOR_MS : INTERVAL_FLOOR_MS);
   // Flagger has one answer to silence and to an outage: a failed check. Its manifests keep it.
   const policy: Policy = flagger ? "fail" : "hold";
   const hooks = new Set(analysis?.webhooks?.map((webhook) => webhook.type));
@@ -93,9 +95,9 @@ export function settingsOf(group: string, spec: CanarySpec, routes: { weights: b
     rollbackHook: hooks.has("rollback"),
     rungs: skipAnalysis ? [] : ladder(analysis ?? {}),
     promotionStep: analysis?.stepWeightPromotion ?? 0,
-    deadlineMs: (spec.progressDeadlineSeconds ?? 600) * SECOND,
+    deadlineMs: bounded((spec.progressDeadlineSeconds ?? 600) * SECOND, 0),
     drainMs: (spec.drainSeconds ?? DEFAULT_DRAIN_SECONDS) * SECOND,
-    maxHoldMs: parseDuration(analysis?.maxHold ?? "") ?? Math.max(DEFAULT_MAX_HOLD_MS, 10 * intervalMs),
+    maxHoldMs: bounded(parseDuration(analysis?.maxHold ?? "") ?? Math.max(DEFAULT_MAX_HOLD_MS, 10 * intervalMs), 0),
     onNoData: analysis?.onNoData ?? policy,
     onProviderError: analysis?.onProviderError ?? policy,
     skipAnalysis,
@@ -107,6 +109,11 @@ export function settingsOf(group: string, spec: CanarySpec, routes: { weights: b
     primaryReadyPercent: analysis?.primaryReadyThreshold ?? 100,
     canaryReadyPercent: analysis?.canaryReadyThreshold ?? 100,
   };
+}
+
+/** Flagger's schema lets any number through, and no calendar has a date that is 1e300 seconds away. */
+function bounded(ms: number, leastMs: number): number {
+  return Math.min(Math.max(ms, leastMs), LONGEST_MS);
 }
 
 function windowOf({ rollbackWindow: window, analysis }: CanarySpec): Settings["window"] {

@@ -13,10 +13,12 @@ function difference(from: Json, to: Json): Json {
   for (const key of new Set([...Object.keys(from), ...Object.keys(to)])) {
     const before = from[key];
     const after = to[key];
-    if (isEmpty(before) && isEmpty(after)) continue;
+    // First, because whether a map is empty is known only at its bottom: asked at each level, a deep one would take the square of its depth.
     if (isMap(before) && isMap(after)) {
       const inner = difference(before, after);
       if (Object.keys(inner).length > 0) patch[key] = inner;
+    } else if (isEmpty(before) && isEmpty(after)) {
+      continue;
     } else if (isEmpty(after)) {
       patch[key] = null;
     } else if (!sameElement(before, after)) {

@@ -2,7 +2,7 @@
 // Time moves only when everybody waits for it, so that one seed is one run.
 import { renderCRDs } from "../../crds/generate.ts";
 import { GROUPS } from "../../crds/canary.ts";
-import { runEngine } from "../../engine/run.ts";
+import { runEngine, type EngineOptions } from "../../engine/run.ts";
 import { CONFIG_KINDS } from "../../crds/marks.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
 import { next as machine } from "../../engine/machine/next.ts";
@@ -73,6 +73,11 @@ export class Scene {
   /** `phase weight` of the Canary at each of its writes, equal neighbours dropped. */
   readonly trace: string[] = [];
   readonly logged: string[] = [];
+  /** What engines that are started from now on are told beside the usual. */
+  told: Partial<EngineOptions> = {};
+  /** Answers in place of Prometheus and of webhooks where it is set; time stands still until it has. */
+  far: Http | undefined;
+  private asked = 0;
   private readonly engines = new Map<string, { process: Process; stop: AbortController; ended: Promise<void> }>();
   requests = 0;
 
@@ -132,6 +137,7 @@ export class Scene {
       port: undefined,
       http: (request) => process.passed(this.http(request)),
       next,
+      ...this.told,
       signal: stop.signal,
     });
     this.engines.set(name, { process, stop, ended });
@@ -169,7 +175,7 @@ export class Scene {
     const until = this.clock.now() + ms;
     let nextTraffic = this.clock.now();
     while (this.clock.now() < until) {
-      await settle();
+      await this.settled();
       if (traffic && this.clock.now() >= nextTraffic) {
         this.request();
         nextTraffic = this.clock.now() + (this.options.trafficMs ?? TRAFFIC_MS);
@@ -203,8 +209,10 @@ export class Scene {
     if ((answer.status >= 500 || answer.status === 404) && !bad) this.lost.push({ atMs: this.clock.now(), status: answer.status, version });
   }
 
-  private async http({ url, body }: HttpRequest): Promise<Awaited<ReturnType<Http>>> {
+  private async http(request: HttpRequest): Promise<Awaited<ReturnType<Http>>> {
+    const { url, body } = request;
     await Promise.resolve();
+    if (this.far !== undefined) return this.real(this.far(request));
     if (url.startsWith(EVENTS)) {
       this.options.announced?.(body ?? "");
       return { ok: true, value: { status: 200, headers: {}, body: "" } };
@@ -220,6 +228,20 @@ export class Scene {
     const told = (sample: number): string => (mood === "nan" ? "NaN" : String(sample));
     const result = mood === "empty" || value.type !== "vector" ? [] : value.samples.map((sample) => ({ metric: {}, value: [this.clock.now() / 1000, told(sample.value)] }));
     return { ok: true, value: { status: 200, headers: {}, body: JSON.stringify({ status: "success", data: { resultType: "vector", result } }) } };
+  }
+
+  private async real<T>(answer: Promise<T>): Promise<T> {
+    this.asked += 1;
+    return answer.finally(() => (this.asked -= 1));
+  }
+
+  /** Everybody who can go on without time does, and sockets are no part of it. */
+  private async settled(): Promise<void> {
+    await settle();
+    while (this.asked > 0) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      await settle();
+    }
   }
 
   private log(name: string): Log {

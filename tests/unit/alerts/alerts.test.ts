@@ -97,13 +97,13 @@ describe("how it is said", () => {
 describe("the place that sends them", () => {
   const provider = (spec: object): KubeObject => ({ apiVersion: "rollout.kurator.dev/v1alpha1", kind: "AlertProvider", metadata: { name: "chat", namespace: "webapp" }, spec });
 
-  async function sent(found: KubeObject | undefined, secret: Record<string, string> | undefined, status = 200, entry: object = {}) {
+  async function sent(found: KubeObject | undefined, secret: Record<string, string> | undefined, status = 200, entry: object = {}, options: object = {}) {
     const requests: HttpRequest[] = [];
     const log = testLog();
     const http = async (request: HttpRequest) => (requests.push(request), { ok: true as const, value: { status, headers: {}, body: "" } });
     const data = Object.fromEntries(Object.entries(secret ?? {}).map(([key, value]) => [key, Buffer.from(value).toString("base64")]));
     const get = async () => (secret === undefined ? { ok: false as const, fault: { class: "not-found" as const, message: "" } } : { ok: true as const, value: { apiVersion: "v1", kind: "Secret", metadata: { name: "s" }, data } });
-    const context = { http, log, api: { get }, caches: { template: () => found } } as unknown as Parameters<typeof alertPlace>[0];
+    const context = { http, log, options, api: { get }, caches: { template: () => found } } as unknown as Parameters<typeof alertPlace>[0];
     const place = alertPlace(context);
     const object = canary([{ name: "ops", providerRef: { name: "chat" }, ...entry }]) as unknown as KubeObject;
     return { wanted: place.wanted(object), outcome: await place.send(object, said("RollingBack")), requests, log: log.lines.join("\n") };
@@ -129,6 +129,16 @@ describe("the place that sends them", () => {
 
   test.each([[503, "retry"], [429, "retry"], [404, "sent"], [200, "sent"]])("an answer of %i means %s", async (status, outcome) => {
     expect((await sent(provider({ type: "webhook", address: "https://a.example/" }), undefined, status)).outcome).toBe(outcome);
+  });
+
+  test("a provider of another namespace is used only where that is allowed", async () => {
+    const elsewhere = { providerRef: { name: "chat", namespace: "other" } };
+    const found = provider({ type: "webhook", address: "https://a.example/" });
+    expect((await sent(found, undefined, 200, elsewhere)).requests).toHaveLength(1);
+    const forbidden = await sent(found, undefined, 200, elsewhere, { sameNamespaceOnly: true });
+    expect(forbidden.requests).toEqual([]);
+    expect(forbidden.log).toMatch(/AlertProvider other\/chat does not exist, or is in another namespace/);
+    expect((await sent(found, undefined, 200, { providerRef: { name: "chat", namespace: "webapp" } }, { sameNamespaceOnly: true })).requests).toHaveLength(1);
   });
 
   test("is not wanted without alerts", async () => {

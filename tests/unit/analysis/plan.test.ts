@@ -140,6 +140,12 @@ describe("a MetricTemplate", () => {
     expect(planned(referring, { template: templates({ provider: { type: "prometheus" }, query: "up{zone='{{ variables.zone }}'}" }) }).address).toBe("http://prometheus:9090");
   });
 
+  test.each(["1m]) or vector(100) or rate(x[1m", "1mbogus", "1 m"])("an interval of %j, which Flagger's CRD lets through, is refused and goes into no query", (interval) => {
+    const refused = { ok: false, problems: [{ reason: "InvalidSpec", path: "spec.analysis.metrics[0].interval" }] };
+    expect(plan({ ...referring, interval }, { group: "flagger.app", template: templates(template) })).toMatchObject(refused);
+    expect(plan({ interval }, { group: "flagger.app" })).toMatchObject(refused);
+  });
+
   test("without an interval of the metric is asked about the last minute", () => {
     expect(planned({ ...referring, interval: undefined }, { template: templates(template) }).query).toContain("[1m]");
   });

@@ -36,6 +36,12 @@ describe("parseCanary", () => {
     expect(result.ok ? [] : result.problems.map(({ path, message }) => `${path}: ${message}`).join()).toMatch(says);
   });
 
+  test.each([1_000, 100_000])("%i levels of what the mesh may hold are refused by the field's name, without a look at all of them", (depth) => {
+    const tls = JSON.parse(`${'{"a":['.repeat(depth / 2)}1${"]}".repeat(depth / 2)}`) as unknown;
+    const spec = own?.spec as { service: object };
+    expect(parseCanary({ ...own, spec: { ...spec, service: { ...spec.service, trafficPolicy: { tls } } } })).toEqual({ ok: false, problems: [{ reason: "InvalidSpec", path: "spec.service.trafficPolicy.tls", message: expect.stringContaining("nested deeper than 64 levels") }] });
+  });
+
   test("never throws, whatever it is given", () => {
     fc.assert(
       fc.property(fc.anything({ withNullPrototype: true, withBigInt: true, withDate: true }), (value) => {

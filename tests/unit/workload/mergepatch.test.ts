@@ -35,6 +35,13 @@ describe("mergePatch", () => {
     fc.assert(fc.property(objects, (value) => expect(mergePatch(value, structuredClone(value))).toBeUndefined()));
   });
 
+  test("looks at each level once: what is deep takes as long as what is wide", () => {
+    let looks = 0;
+    const nested = (depth: number): object => new Proxy({ a: depth === 0 ? {} : nested(depth - 1), b: depth === 0 ? 1 : {} }, { ownKeys: (target) => ((looks += 1), Reflect.ownKeys(target)) });
+    mergePatch(nested(200), nested(200));
+    expect(looks).toBeLessThan(200 * 2 * 4);
+  });
+
   test.each([
     ["a member that is missing, null or empty", { spec: { a: {}, b: null, c: [] } }, { spec: {} }, undefined],
     ["a changed scalar alone", { spec: { replicas: 1, paused: true } }, { spec: { replicas: 2, paused: true } }, { spec: { replicas: 2 } }],

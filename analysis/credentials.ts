@@ -12,7 +12,7 @@ export function keysText(sets: readonly (readonly string[])[]): string {
  * The values of the first set of keys that the Secret has whole, and of those that it may have; all of them without the line end that editors and `echo` leave
  * behind. Nothing where the template names no Secret and the provider can do without.
  */
-export function keysOf({ keys, maybe = [], needs, title }: Pick<Provider, "keys" | "maybe" | "needs" | "title">, metric: PlannedMetric, credentials: Credentials | undefined): Held {
+export function keysOf({ keys, maybe = [], needs, title }: Pick<Provider, "keys" | "maybe" | "needs" | "title">, metric: PlannedMetric, credentials: Credentials | undefined, goes: "header" | "elsewhere" = "header"): Held {
   if (credentials === undefined) return needs.includes("secretRef") ? refused(`is missing: ${title} needs a Secret with ${keysText(keys)}`) : { ok: true, values: {} };
   const held = Object.fromEntries(Object.entries(credentials).map(([key, value]) => [key, value.trim()]));
   const has = (key: string): boolean => (held[key] ?? "") !== "";
@@ -23,7 +23,8 @@ export function keysOf({ keys, maybe = [], needs, title }: Pick<Provider, "keys"
     const lacking = only.filter((key) => !has(key));
     return refused(keys.length === 1 ? `${where} lacks ${keysText([lacking])}` : `${where} needs ${keysText(keys)}`);
   }
-  return { ok: true, values: Object.fromEntries([...whole, ...maybe.filter(has)].map((key) => [key, held[key] ?? ""])) };
+  const values = Object.fromEntries([...whole, ...maybe.filter(has)].map((key) => [key, held[key] ?? ""]));
+  return (goes === "header" ? unfit(values, metric) : undefined) ?? { ok: true, values };
 }
 
 /** A line end in a header would be the end of it, and what is no ASCII is refused by whoever sends it, in words that quote it. */

@@ -1,5 +1,9 @@
 // Which metric providers and which mesh's builtin queries are there? One line each; what is not here does not exist and is never guessed.
 import type { Reporter } from "../crds/status.ts";
+import { datadog } from "./providers/datadog.ts";
+import { dynatrace } from "./providers/dynatrace.ts";
+import { graphite } from "./providers/graphite.ts";
+import { newrelic } from "./providers/newrelic.ts";
 import { prometheus } from "./providers/prometheus.ts";
 import { web } from "./providers/web.ts";
 import type { BuiltinQueries } from "./queries/builtin.ts";
@@ -7,7 +11,7 @@ import { httpQueries } from "./queries/http.ts";
 import { istioQueries } from "./queries/istio.ts";
 import type { Provider } from "./types.ts";
 
-export const PROVIDERS: readonly Provider[] = [prometheus, web];
+export const PROVIDERS: readonly Provider[] = [prometheus, datadog, dynatrace, graphite, newrelic, web];
 
 const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([["istio", istioQueries], ["kubernetes", httpQueries], ["gatewayapi:v1", httpQueries], ["gatewayapi:v1beta1", httpQueries]]);
 

@@ -16,7 +16,7 @@ export const prometheus: Provider = {
   keys: [["token"], ["username", "password"]],
   request(metric, credentials) {
     const { address, query, headers } = metric;
-    const held = keysOf(prometheus, metric, credentials);
+    const held = keysOf(prometheus, metric, credentials, "elsewhere");
     if (!held.ok) return held;
     const authorization = authorizationOf(held.values);
     const bad = authorization?.startsWith("Bearer ") === true ? unfit(held.values, metric) : undefined;

@@ -107,7 +107,7 @@ function planned1(plan: Plan, metric: CanaryMetric, path: string): Planned {
   const address = addressOf(plan, template);
   const addressPath = template === undefined || (template.address === undefined && template.access.secret === undefined) ? "spec.metricsServer" : `${path}.templateRef`;
   // It is not repeated: it may hold a password.
-  if (address !== "" && !URL.canParse(address)) return no("InvalidSpec", addressPath, `${template?.address === undefined ? "" : `${template.where}: spec.provider.address: `}is not a URL such as http://prometheus.istio-system:9090`);
+  if (address !== "" && !isWeb(address)) return no("InvalidSpec", addressPath, `${template?.address === undefined ? "" : `${template.where}: spec.provider.address: `}is not a URL such as http://prometheus.istio-system:9090`);
   return {
     ok: true,
     metric: {
@@ -124,6 +124,11 @@ function planned1(plan: Plan, metric: CanaryMetric, path: string): Planned {
       onProviderError: metric.onProviderError,
     },
   };
+}
+
+/** "prometheus:9090" is a URL too, of a scheme that nobody speaks. */
+function isWeb(address: string): boolean {
+  return URL.canParse(address) && /^https?:$/.test(new URL(address).protocol);
 }
 
 interface Template {

@@ -2,16 +2,20 @@
 import type { Reporter } from "../crds/status.ts";
 import { datadog } from "./providers/datadog.ts";
 import { dynatrace } from "./providers/dynatrace.ts";
+import { externalmetrics } from "./providers/externalmetrics.ts";
 import { graphite } from "./providers/graphite.ts";
+import { influxdb } from "./providers/influxdb.ts";
 import { newrelic } from "./providers/newrelic.ts";
 import { prometheus } from "./providers/prometheus.ts";
+import { skywalking } from "./providers/skywalking.ts";
+import { splunk } from "./providers/splunk.ts";
 import { web } from "./providers/web.ts";
 import type { BuiltinQueries } from "./queries/builtin.ts";
 import { httpQueries } from "./queries/http.ts";
 import { istioQueries } from "./queries/istio.ts";
 import type { Provider } from "./types.ts";
 
-export const PROVIDERS: readonly Provider[] = [prometheus, datadog, dynatrace, graphite, newrelic, web];
+export const PROVIDERS: readonly Provider[] = [prometheus, datadog, dynatrace, externalmetrics, graphite, influxdb, newrelic, skywalking, splunk, web];
 
 const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([["istio", istioQueries], ["kubernetes", httpQueries], ["gatewayapi:v1", httpQueries], ["gatewayapi:v1beta1", httpQueries]]);
 

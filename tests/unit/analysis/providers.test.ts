@@ -6,7 +6,7 @@ import { METRIC_PROVIDERS } from "../../../crds/templates.ts";
 import { bodyOf, golden, NOW, planned } from "./goldens.ts";
 
 /** What the contract names and no provider is there for; plans refuse it by name. */
-const ABSENT = ["cloudwatch", "externalmetrics", "influxdb", "keptn", "skywalking", "splunk", "stackdriver"];
+const ABSENT = ["cloudwatch", "keptn", "stackdriver"];
 
 test("each provider has its folder, and an unknown one is not guessed", () => {
   const folders = readdirSync(new URL("./providers/", import.meta.url));

@@ -9,6 +9,7 @@ import { renderYaml, type GroupName } from "../crds/generate.ts";
 import { runFleet } from "../fleet/run.ts";
 import { demo, type DemoRequest } from "../cli/demo-command.ts";
 import { fleetDemo } from "../cli/fleet-demo.ts";
+import { printProviders } from "../cli/providers.ts";
 import { sandbox } from "../cli/sandbox-command.ts";
 import { parseTarget, parseTimeout, wait } from "../cli/wait.ts";
 import { EXIT } from "../cli/verdict.ts";
@@ -209,6 +210,12 @@ program
   .action(({ apiGroups, host }: { apiGroups: GroupName[]; host?: true }) => {
     process.stdout.write(host === true ? renderHostYaml() : renderYaml(apiGroups));
   });
+
+program
+  .command("providers")
+  .description("print the routers and the metric providers that there are, with what each can and cannot do")
+  .addOption(new Option("-o, --output <format>", "text or json").choices(["text", "json"]).default("text"))
+  .action(({ output }: { output: "text" | "json" }) => printProviders(output, (text) => void process.stdout.write(text)));
 
 program
   .command("wait")

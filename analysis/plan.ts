@@ -175,6 +175,8 @@ function templateOf(plan: Plan, metric: CanaryMetric, path: string): Template | 
   // It becomes a part of a host's name.
   if (provider.region !== undefined && !/^[a-z0-9-]*$/.test(provider.region)) return { reason: "InvalidSpec", path: `${path}.templateRef`, message: `${where}: spec.provider.region: is not a region such as eu-central-1` };
   const headers = Object.fromEntries(Object.entries(provider.headers ?? {}).map(([name, values]) => [name, values.join(", ")]));
+  const bad = Object.entries(headers).find(([name, value]) => !/^[\w!#$%&'*+.^`|~-]+$/.test(name) || !/^[\t\x20-\x7e]*$/.test(value));
+  if (bad !== undefined) return { reason: "InvalidSpec", path: `${path}.templateRef`, message: `${where}: spec.provider.headers: ${JSON.stringify(bad[0].slice(0, 60))} has a name or a value that no header may have` };
   return {
     path: `${path}.templateRef`,
     where,

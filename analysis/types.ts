@@ -74,6 +74,8 @@ export interface Provider {
   needs: readonly ("address" | "region" | "secretRef")[];
   /** Sets of keys of the Secret, one of which it must hold whole; empty where the keys have no fixed names. */
   keys: readonly (readonly string[])[];
+  /** How long an answer may take, where the usual five seconds are too short. */
+  timeoutMs?: number;
   /** Keys that the Secret may have beside them. */
   maybe?: readonly string[];
   /**

@@ -20,6 +20,7 @@ watched=$(render --set serviceMonitor.enabled=true,prometheusRule.enabled=true,g
 has 'kind: ServiceMonitor' "$watched"; has 'kind: PrometheusRule' "$watched"; has 'kurator-rollout.json' "$watched"
 careful=$(render --set configTracking.secrets=false,readSecrets=false)
 has '--enable-config-tracking=configmaps' "$careful"; has 'resources: \[configmaps\]' "$careful"; lacks 'secrets' "$(grep 'resources:' <<<"$careful")"
+lacks 'external.metrics.k8s.io' "$careful"; has 'external.metrics.k8s.io' "$(render --set readExternalMetrics=true)"
 untracked=$(render --set configTracking.enabled=false)
 has '--enable-config-tracking=false' "$untracked"; has 'resources: \[secrets\]' "$untracked"
 lacks 'kind: CustomResourceDefinition' "$(render --set crds.install=false)"

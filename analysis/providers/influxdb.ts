@@ -13,6 +13,8 @@ export const influxdb: Provider = {
   form: "lines",
   needs: ["address"],
   keys: [["token", "org"]],
+  // Flux is interpreted, and a first query after a while reads from disk.
+  timeoutMs: 15_000,
   request(metric, credentials) {
     const held = keysOf(influxdb, metric, credentials);
     if (!held.ok) return held;

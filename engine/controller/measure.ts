@@ -31,6 +31,6 @@ async function answered(provider: Provider, metric: PlannedMetric, question: Ext
     if (found.ok) return provider.read({ status: 200, headers: {}, body: JSON.stringify({ items: found.value }) }, metric);
     return found.fault.status === undefined ? out(found.fault.message) : provider.read({ status: found.fault.status, headers: {}, body: JSON.stringify({ message: found.fault.message }) }, metric);
   }
-  const response = await http({ ...question.request, insecureSkipVerify: metric.insecureSkipVerify, timeoutMs: TIMEOUT_MS, maxBytes: BYTES_MAX, signal });
+  const response = await http({ ...question.request, insecureSkipVerify: metric.insecureSkipVerify, timeoutMs: provider.timeoutMs ?? TIMEOUT_MS, maxBytes: BYTES_MAX, signal });
   return response.ok ? asked((answer: HttpResponse) => provider.read(answer, metric), response.value, question.request, credentials) : out(response.fault.message);
 }

@@ -155,6 +155,7 @@ describe("a MetricTemplate", () => {
     ["names no Secret where its provider needs one", { ...template, provider: { type: "datadog" } }, "InvalidSpec", /MetricTemplate shared\/errors: spec\.provider\.secretRef: is missing: Datadog needs a Secret with the keys datadog_api_key and datadog_application_key/],
     ["names no address where its provider has none", { ...template, provider: { type: "web" } }, "InvalidSpec", /MetricTemplate shared\/errors: spec\.provider\.address: is missing/],
     ["has an address that is none", { ...template, provider: { type: "graphite", address: "graphite:s3cret" } , query: "target=a" }, "InvalidSpec", /^(?!.*s3cret)MetricTemplate shared\/errors: spec\.provider\.address: is not a URL/],
+    ["has a header with two lines", { ...template, provider: { ...template.provider, headers: { "X-A": ["s3cret\nX-B: c"] } } }, "InvalidSpec", /^(?!.*s3cret)MetricTemplate shared\/errors: spec\.provider\.headers: "X-A"/],
     ["leads a word into another path", { provider: { type: "web", address: "http://a" }, query: "/{{ variables.zone }}/x" }, "InvalidSpec", /would lead to another path/],
     ["is mangled", { provider: { type: "prometheus" } }, "InvalidSpec", /spec\.query/],
     ["uses a variable that is not set", { ...template, query: "up{a='{{ variables.region }}'}" }, "InvalidSpec", /variables\.region/],

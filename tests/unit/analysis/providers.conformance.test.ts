@@ -17,13 +17,16 @@ const http = createHttp();
 const FIELD = "spec\\.(query|provider\\.(address|headers|jsonPath|region|secretRef))";
 
 /** As a test wishes; undefined is silence. */
-let answer: { status: number; body: string; headers?: Record<string, string> } | undefined;
+let answer: { status: number; body: string; headers?: Record<string, string>; ends?: "never" | "early" } | undefined;
 let server: LocalServer;
 let elsewhere: LocalServer;
 
 beforeAll(async () => {
   server = await serve((_request, response) => {
-    if (answer !== undefined) response.writeHead(answer.status, answer.headers).end(answer.body);
+    if (answer === undefined) return;
+    const { status, body, headers, ends } = answer;
+    if (ends === undefined) response.writeHead(status, headers).end(body);
+    else response.writeHead(status, headers).write(body, () => void (ends === "early" && response.destroy()));
   });
   elsewhere = await serve((_request, response) => response.end("{}"));
 });
@@ -115,6 +118,11 @@ describe.each(PROVIDERS)("$name", (provider: Provider) => {
       const reading = provider.read({ status: 200, headers: {}, body: body.slice(0, length) }, planned(given.template));
       expect([length, reading.kind]).not.toEqual([length, "value"]);
     }
+  });
+
+  test.each(["never", "early"] as const)("a whole answer that %s ends is an error", async (ends) => {
+    answer = { ...recorded("value"), ends };
+    expect(await wrong(given)).toMatch(ends === "never" ? /spec\.provider\.address: .* did not answer/ : /spec\.provider\.address: .* out of reach/);
   });
 
   test("a server that says nothing, and one that is not there, are errors", async () => {

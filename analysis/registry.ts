@@ -9,13 +9,14 @@ import { newrelic } from "./providers/newrelic.ts";
 import { prometheus } from "./providers/prometheus.ts";
 import { skywalking } from "./providers/skywalking.ts";
 import { splunk } from "./providers/splunk.ts";
+import { stackdriver } from "./providers/stackdriver.ts";
 import { web } from "./providers/web.ts";
 import type { BuiltinQueries } from "./queries/builtin.ts";
 import { httpQueries } from "./queries/http.ts";
 import { istioQueries } from "./queries/istio.ts";
 import type { Provider } from "./types.ts";
 
-export const PROVIDERS: readonly Provider[] = [prometheus, datadog, dynatrace, externalmetrics, graphite, influxdb, newrelic, skywalking, splunk, web];
+export const PROVIDERS: readonly Provider[] = [prometheus, datadog, dynatrace, externalmetrics, graphite, influxdb, newrelic, skywalking, splunk, stackdriver, web];
 
 const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([["istio", istioQueries], ["kubernetes", httpQueries], ["gatewayapi:v1", httpQueries], ["gatewayapi:v1beta1", httpQueries]]);
 

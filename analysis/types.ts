@@ -52,9 +52,10 @@ export type MetricRequest = Pick<HttpRequest, "method" | "url" | "headers" | "bo
 /** The decoded keys of a Secret; never part of a message. */
 export type Credentials = Readonly<Record<string, string>>;
 
-/** What is sent: a request, or a list that the API server is asked for; or why there is neither. */
+/** What is sent: a request, one that is made of the answer to another, or a list that the API server is asked for; or why there is nothing. */
 export type Question =
   | { ok: true; request: MetricRequest }
+  | { ok: true; first: MetricRequest; next(response: HttpResponse): Question }
   | { ok: true; list: { resource: Resource; namespace: string; labelSelector?: string } }
   | { ok: false; field: Field; why: string };
 

@@ -1,4 +1,5 @@
 // What is recorded of each provider: a MetricTemplate with its Secret, the request that it becomes, and answers with what they are read as.
+import { generateKeyPairSync } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { parse, parseAllDocuments } from "yaml";
 import { planMetrics } from "../../../analysis/plan.ts";
@@ -8,6 +9,9 @@ import type { CanarySpec } from "../../../crds/canary.ts";
 
 /** 2024-01-01T12:00:00Z */
 export const NOW = 1_704_110_400_000;
+
+/** Made anew each time: a key in a repository is a key that somebody uses. */
+export const RSA = generateKeyPairSync("rsa", { modulusLength: 2048, publicKeyEncoding: { type: "spki", format: "pem" }, privateKeyEncoding: { type: "pkcs8", format: "pem" } });
 
 export interface Case {
   name: string;
@@ -30,7 +34,7 @@ export interface Golden {
 export function golden(provider: string): Golden {
   const folder = new URL(`./providers/${provider}/`, import.meta.url);
   const read = (file: string): string => readFileSync(new URL(file, folder), "utf8");
-  const documents = parseAllDocuments(read("metric.yaml")).map((document) => document.toJS() as { kind: string; stringData?: Credentials });
+  const documents = parseAllDocuments(read("metric.yaml").replace("PRIVATE_KEY", JSON.stringify(RSA.privateKey).slice(1, -1))).map((document) => document.toJS() as { kind: string; stringData?: Credentials });
   return {
     template: documents.find(({ kind }) => kind === "MetricTemplate") as unknown as Golden["template"],
     credentials: documents.find(({ kind }) => kind === "Secret")?.stringData,

@@ -1,12 +1,13 @@
 // Every entry of the registry of metric providers against what is recorded of its API: the request, and answers that are each exactly one reading.
+import { verify } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
 import { PROVIDERS, providerFor } from "../../../analysis/registry.ts";
 import { METRIC_PROVIDERS } from "../../../crds/templates.ts";
-import { bodyOf, golden, NOW, planned } from "./goldens.ts";
+import { bodyOf, golden, NOW, planned, RSA } from "./goldens.ts";
 
 /** What the contract names and no provider is there for; plans refuse it by name. */
-const ABSENT = ["cloudwatch", "keptn", "stackdriver"];
+const ABSENT = ["cloudwatch", "keptn"];
 
 test("each provider has its folder, and an unknown one is not guessed", () => {
   const folders = readdirSync(new URL("./providers/", import.meta.url));
@@ -25,7 +26,8 @@ describe.each(PROVIDERS)("$name", (provider) => {
   test("its template becomes one request", async () => {
     const { ok, ...question } = await provider.request(metric, credentials, NOW);
     expect(ok).toBe(true);
-    expect("request" in question ? question.request : question).toEqual(request);
+    const sent = "request" in question ? question.request : question;
+    expect(JSON.parse(JSON.stringify(sent).replace(/Bearer ey[\w.-]+/, "Bearer JWT"))).toEqual(request);
   });
 
   test("two series are an error, and so are two numbers of any other kind", () => {
@@ -56,5 +58,27 @@ describe("prometheus", () => {
 
   test("a Secret without the keys is named, and nothing of it is said", async () => {
     expect(await prometheus.request(metric, { password: "s3cret" }, NOW)).toEqual({ ok: false, field: "spec.provider.secretRef", why: "Secret webapp/prom needs the key token, or the keys username and password" });
+  });
+});
+
+describe("stackdriver", () => {
+  const google = providerFor("stackdriver")!;
+  const { template, credentials } = golden("stackdriver");
+
+  test("the token is signed by the account, for Google's API and ten minutes", async () => {
+    const question = await google.request(planned(template), credentials, NOW);
+    const [head = "", claims = "", signature = ""] = ("request" in question ? (question.request.headers?.Authorization ?? "") : "").replace("Bearer ", "").split(".");
+    const decoded = (part: string): unknown => JSON.parse(Buffer.from(part, "base64url").toString());
+    expect(decoded(head)).toEqual({ alg: "RS256", typ: "JWT", kid: "planted-key-id" });
+    const account = "planted-account@my-project.iam.gserviceaccount.com";
+    expect(decoded(claims)).toEqual({ iss: account, sub: account, aud: "https://monitoring.googleapis.com/", iat: NOW / 1000, exp: NOW / 1000 + 600 });
+    expect(verify("sha256", Buffer.from(`${head}.${claims}`), RSA.publicKey, Buffer.from(signature, "base64url"))).toBe(true);
+  });
+
+  test.each(["", "{}", "planted", '{"client_email":"a@b","private_key":"planted"}', '{"client_email":"a@b"}'])("%j is no key, and the sentence names it", async (serviceAccountKey) => {
+    const question = await google.request(planned(template), { project: "p", serviceAccountKey }, NOW);
+    if (serviceAccountKey === "") return expect(question).toMatchObject({ ok: true, first: {} });
+    expect(question).toEqual({ ok: false, field: "spec.provider.secretRef", why: expect.stringMatching(/^the key serviceAccountKey of Secret shared\/gcp is not/) });
+    expect(JSON.stringify(question)).not.toContain("planted");
   });
 });

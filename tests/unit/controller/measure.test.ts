@@ -63,3 +63,47 @@ test("a provider that quotes its token has it struck out before the words are cu
   expect(JSON.stringify(reading)).not.toContain("planted-t");
   expect(reading).toMatchObject({ kind: "error", why: expect.stringMatching(/^MetricTemplate webapp\/queue: spec\.query: Prometheus answered 400: bad_data: x+ you sent \*\*\*/) });
 });
+
+describe("Google without a service account's key", () => {
+  const google: Partial<PlannedMetric> = { provider: "stackdriver", address: "https://monitoring.googleapis.com", query: "fetch x", secret: { namespace: "webapp", name: "gcp" } };
+  const project = { data: { project: Buffer.from("my-project").toString("base64") } };
+
+  async function answered(answers: { status: number; body: string }[], more: Partial<PlannedMetric> = {}) {
+    const sent: { method: string; url: string; headers?: Record<string, string> }[] = [];
+    const http = async (request: (typeof sent)[number]) => {
+      const answer = answers[sent.push(request) - 1];
+      return answer === undefined ? { ok: false as const, fault: { class: "transient" as const, message: "out of reach" } } : { ok: true as const, value: { ...answer, headers: {} } };
+    };
+    const api = { get: async () => ({ ok: true, value: project }) };
+    const reading = await measure({ ...metric, ...google, ...more }, { api, http, clock: testClock() } as unknown as Context, new AbortController().signal);
+    return { reading, sent };
+  }
+
+  test("the metadata server is asked for the engine's own token first", async () => {
+    const value = { timeSeriesDescriptor: {}, timeSeriesData: [{ pointData: [{ values: [{ doubleValue: 3 }], timeInterval: { endTime: "2024-01-01T12:00:00Z" } }] }] };
+    const { reading, sent } = await answered([{ status: 200, body: '{"access_token":"planted-token","expires_in":3599,"token_type":"Bearer"}' }, { status: 200, body: JSON.stringify(value) }]);
+    expect(reading).toEqual({ kind: "value", value: 3 });
+    expect(sent).toMatchObject([
+      { method: "GET", url: "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/token", headers: { "Metadata-Flavor": "Google" } },
+      { method: "POST", url: "https://monitoring.googleapis.com/v3/projects/my-project/timeSeries:query", headers: { Authorization: "Bearer planted-token" } },
+    ]);
+  });
+
+  test.each([
+    ["none", []],
+    ["a refusal", [{ status: 403, body: "planted-words" }]],
+    ["garbage", [{ status: 200, body: "<html>" }]],
+    ["a token that ends a header", [{ status: 200, body: '{"access_token":"a\\r\\nX-Evil: b"}' }]],
+  ])("%s instead of a token is an error of the Secret", async (_name, answers) => {
+    const { reading, sent } = await answered(answers);
+    expect(reading).toMatchObject({ kind: "error", field: "spec.provider.secretRef", why: expect.stringMatching(/^MetricTemplate webapp\/queue: spec\.provider\.secretRef: /) });
+    expect(JSON.stringify(reading)).not.toMatch(/planted|Evil/);
+    expect(sent).toHaveLength(1);
+  });
+
+  test("its token goes nowhere else", async () => {
+    const { reading, sent } = await answered([], { address: "https://evil.example" });
+    expect(reading).toMatchObject({ kind: "error", field: "spec.provider.address" });
+    expect(sent).toEqual([]);
+  });
+});

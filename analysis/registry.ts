@@ -1,5 +1,6 @@
 // Which metric providers and which mesh's builtin queries are there? One line each; what is not here does not exist and is never guessed.
 import type { Reporter } from "../crds/status.ts";
+import { cloudwatch } from "./providers/cloudwatch.ts";
 import { datadog } from "./providers/datadog.ts";
 import { dynatrace } from "./providers/dynatrace.ts";
 import { externalmetrics } from "./providers/externalmetrics.ts";
@@ -16,7 +17,7 @@ import { httpQueries } from "./queries/http.ts";
 import { istioQueries } from "./queries/istio.ts";
 import type { Provider } from "./types.ts";
 
-export const PROVIDERS: readonly Provider[] = [prometheus, datadog, dynatrace, externalmetrics, graphite, influxdb, newrelic, skywalking, splunk, stackdriver, web];
+export const PROVIDERS: readonly Provider[] = [prometheus, cloudwatch, datadog, dynatrace, externalmetrics, graphite, influxdb, newrelic, skywalking, splunk, stackdriver, web];
 
 const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([["istio", istioQueries], ["kubernetes", httpQueries], ["gatewayapi:v1", httpQueries], ["gatewayapi:v1beta1", httpQueries]]);
 

@@ -79,9 +79,11 @@ export interface Provider {
   timeoutMs?: number;
   /** Keys that the Secret may have beside them. */
   maybe?: readonly string[];
+  /** Whose credentials the engine itself may have, for templates that name no Secret. */
+  own?: "aws";
   /**
    * The one request that answers the query, or why there is none, naming the keys that the Secret lacks; time-out and size limit are set by the shell.
-   * `credentials` is undefined where the metric names no Secret.
+   * `credentials` is undefined where the metric names no Secret and the provider knows none of the engine's own.
    */
   request(metric: PlannedMetric, credentials: Credentials | undefined, nowMs: number): Question | Promise<Question>;
   /** Total: any status and any body give exactly one reading, and no error text is longer than 200 characters. */

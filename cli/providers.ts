@@ -24,9 +24,9 @@ function routerOf({ name, can, kinds, refersTo }: Router): Listing["routers"][nu
   return { name, can: of(true), cannot: of(false), objects: [...new Set(objects)] };
 }
 
-function providerOf({ name, title, about, home, keys, maybe = [], needs }: Provider): Listing["metricProviders"][number] {
+function providerOf({ name, title, about, home, keys, maybe = [], needs, own }: Provider): Listing["metricProviders"][number] {
   const sets = keys.length === 0 ? "each key is a header" : keys.map((set) => set.join(" and ")).join(", or ");
-  const optional = needs.includes("secretRef") ? "" : " (the Secret is optional)";
+  const optional = needs.includes("secretRef") ? "" : own === undefined ? " (the Secret is optional)" : " (without a Secret what the engine itself may do)";
   return { name, title, ...about, address: HOMES[home ?? ""] ?? home ?? "named by the template", keys: `${sets}${maybe.length === 0 ? "" : `; optional ${maybe.join(", ")}`}${optional}`, needs: needs.map((field) => `spec.provider.${field}`) };
 }
 

@@ -16,7 +16,9 @@ import { EXIT } from "../cli/verdict.ts";
 import { waitApplication } from "../cli/waitapplication.ts";
 import { runLoadTester } from "../loadtester/run.ts";
 import { ROUTERS } from "../routing/registry.ts";
+import { createAwsIdentity } from "./adapters/awsidentity.ts";
 import { realClock, realRandom } from "./adapters/clock.ts";
+import { createHttp } from "./adapters/http.ts";
 import { createKubeApi } from "./adapters/kube.ts";
 import { createLog, LEVELS, type Level } from "./adapters/logger.ts";
 import { clusterOfText } from "./adapters/kubeconfig.ts";
@@ -138,6 +140,7 @@ program
     const versions = new Map<string, string>(Object.values(GROUPS).map(({ group, version }) => [group, version]));
     await runEngine({
       transport,
+      identity: createAwsIdentity({ env: process.env, http: createHttp(), clock: realClock }),
       clock: realClock,
       random: realRandom,
       log,

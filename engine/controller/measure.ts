@@ -10,16 +10,22 @@ import { readSecret } from "./secrets.ts";
 const TIMEOUT_MS = 5_000;
 const BYTES_MAX = 1_000_000;
 
-type Reach = Pick<Context, "api" | "http" | "clock">;
+type Reach = Pick<Context, "api" | "http" | "clock" | "identity">;
 
 /** Guarantees: two requests at the most, no retry, and no throw. */
 export async function measure(metric: PlannedMetric, reach: Reach, signal: AbortSignal): Promise<Reading> {
   const provider = providerFor(metric.provider);
   if (provider === undefined) return { kind: "error", why: `there is no metric provider "${metric.provider}"` };
-  const secret = metric.secret === undefined ? { ok: true as const, value: undefined } : await readSecret(reach.api, metric.secret.namespace, metric.secret.name);
+  const secret = await credentialsOf(provider, metric, reach);
   if (!secret.ok) return placed(metric, { kind: "error", field: "spec.provider.secretRef", why: secret.why });
   const question = await provider.request(metric, secret.value, reach.clock.now());
   return placed(metric, await answered(provider, metric, "first" in question ? await followed(question, reach, signal) : question, secret.value, reach, signal));
+}
+
+async function credentialsOf({ own }: Provider, { secret }: PlannedMetric, { api, identity }: Reach): Promise<{ ok: true; value: Credentials | undefined } | { ok: false; why: string }> {
+  if (secret !== undefined) return readSecret(api, secret.namespace, secret.name);
+  if (own === undefined) return { ok: true, value: undefined };
+  return identity === undefined ? { ok: false, why: "is missing, and the engine has no credentials of its own" } : identity(own);
 }
 
 /** What the answer to the first request, which is about who asks, makes of the second. */

@@ -1,13 +1,14 @@
 // Every entry of the registry of metric providers against what is recorded of its API: the request, and answers that are each exactly one reading.
-import { verify } from "node:crypto";
+import { createHash, createHmac, verify } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
 import { PROVIDERS, providerFor } from "../../../analysis/registry.ts";
+import type { MetricRequest } from "../../../analysis/types.ts";
 import { METRIC_PROVIDERS } from "../../../crds/templates.ts";
 import { bodyOf, golden, NOW, planned, RSA } from "./goldens.ts";
 
 /** What the contract names and no provider is there for; plans refuse it by name. */
-const ABSENT = ["cloudwatch", "keptn"];
+const ABSENT = ["keptn"];
 
 test("each provider has its folder, and an unknown one is not guessed", () => {
   const folders = readdirSync(new URL("./providers/", import.meta.url));
@@ -80,5 +81,46 @@ describe("stackdriver", () => {
     if (serviceAccountKey === "") return expect(question).toMatchObject({ ok: true, first: {} });
     expect(question).toEqual({ ok: false, field: "spec.provider.secretRef", why: expect.stringMatching(/^the key serviceAccountKey of Secret shared\/gcp is not/) });
     expect(JSON.stringify(question)).not.toContain("planted");
+  });
+});
+
+describe("cloudwatch", () => {
+  const amazon = providerFor("cloudwatch")!;
+  const { template, credentials } = golden("cloudwatch");
+
+  /** As AWS' document on Signature Version 4 has it, written down a second time. */
+  function signatureOf({ url, headers = {}, body = "" }: MetricRequest, names: string[], secret: string): string {
+    const hash = (text: string): string => createHash("sha256").update(text).digest("hex");
+    const { host, pathname } = new URL(url);
+    const lines = names.map((name) => `${name}:${name === "host" ? host : headers[name]}\n`).join("");
+    const [day, region, service] = ["20240101", "eu-central-1", "monitoring"];
+    const text = ["AWS4-HMAC-SHA256", headers["x-amz-date"], `${day}/${region}/${service}/aws4_request`, hash(["POST", pathname, "", lines, names.join(";"), hash(body)].join("\n"))].join("\n");
+    const key = [day, region, service, "aws4_request"].reduce<Buffer | string>((last, part) => createHmac("sha256", last).update(part).digest(), `AWS4${secret}`);
+    return createHmac("sha256", key).update(text).digest("hex");
+  }
+
+  test("the signature covers body, host, target and time", async () => {
+    const question = await amazon.request(planned(template), credentials, NOW);
+    if (!("request" in question)) throw new Error(JSON.stringify(question));
+    const [, names = "", signature] = /SignedHeaders=([\w;-]+), Signature=(\w+)$/.exec(question.request.headers?.authorization ?? "") ?? [];
+    expect(names.split(";")).toEqual(expect.arrayContaining(["host", "x-amz-date", "x-amz-security-token", "x-amz-target"]));
+    expect(signature).toBe(signatureOf(question.request, names.split(";"), credentials?.aws_secret_access_key ?? ""));
+  });
+
+  test.each(["up", "{}", "[]", "[1]", '[{"Id":"a"'])("%s is no list of queries", async (query) => {
+    expect(await amazon.request({ ...planned(template), query }, credentials, NOW)).toEqual({ ok: false, field: "spec.query", why: "is not a JSON list of MetricDataQuery" });
+  });
+
+  test("what the engine itself may do goes to CloudWatch alone", async () => {
+    const own = { ...planned(template), secret: undefined };
+    for (const address of ["https://monitoring.eu-central-1.amazonaws.com", "https://monitoring.cn-north-1.amazonaws.com.cn"]) expect(await amazon.request({ ...own, address }, credentials, NOW)).toMatchObject({ ok: true });
+    for (const address of ["https://evil.example", "https://x.execute-api.eu-central-1.amazonaws.com", "http://monitoring.eu-central-1.amazonaws.com", "https://monitoring.eu-central-1.amazonaws.com.evil.example"]) {
+      expect(await amazon.request({ ...own, address }, credentials, NOW)).toMatchObject({ ok: false, field: "spec.provider.address" });
+    }
+  });
+
+  test("a region that would be a part of another host's name is refused", () => {
+    const { provider } = template.spec;
+    expect(() => planned({ ...template, spec: { ...template.spec, provider: { ...provider, region: "x.evil.example/" } } })).toThrow(/MetricTemplate shared\/errors: spec\.provider\.region: is not a region/);
   });
 });

@@ -107,3 +107,20 @@ describe("Google without a service account's key", () => {
     expect(sent).toEqual([]);
   });
 });
+
+describe("CloudWatch without a Secret", () => {
+  const amazon: PlannedMetric = { ...metric, provider: "cloudwatch", address: "https://monitoring.eu-central-1.amazonaws.com", region: "eu-central-1", query: '[{"Id":"a"}]' };
+  const body = JSON.stringify({ MetricDataResults: [{ StatusCode: "Complete", Timestamps: [1], Values: [3] }] });
+  const http = async () => ({ ok: true as const, value: { status: 200, headers: {}, body } });
+  const reading = (identity: Context["identity"]) => measure(amazon, { api: {}, http, clock: testClock(), identity } as unknown as Context, new AbortController().signal);
+
+  test("is asked with the engine's own credentials", async () => {
+    expect(await reading(async () => ({ ok: true, value: { aws_access_key_id: "a", aws_secret_access_key: "b" } }))).toEqual({ kind: "value", value: 3 });
+  });
+
+  test("is an error of the Secret where the engine has none", async () => {
+    for (const identity of [undefined, async () => ({ ok: false as const, why: "nobody" })]) {
+      expect(await reading(identity)).toMatchObject({ kind: "error", field: "spec.provider.secretRef", why: expect.stringMatching(/^MetricTemplate webapp\/queue: spec\.provider\.secretRef: /) });
+    }
+  });
+});

@@ -7,9 +7,10 @@ import type { Reporter } from "../crds/status.ts";
 import { BUILTIN_UNITS, isBuiltin, type BuiltinName, type BuiltinScope } from "./queries/builtin.ts";
 import { defined } from "../crds/json.ts";
 import { metricTemplateSpecSchema } from "../crds/templates.ts";
+import { keysText } from "./credentials.ts";
 import { builtinsFor, providerFor, PROVIDERS } from "./registry.ts";
 import { renderQuery } from "./template.ts";
-import type { PlannedMetric, Policy } from "./types.ts";
+import type { PlannedMetric, Policy, Provider } from "./types.ts";
 
 export interface Plan {
   group: string;
@@ -101,26 +102,25 @@ function planned1(plan: Plan, metric: CanaryMetric, path: string): Planned {
   if (metric.interval !== undefined && parseDuration(metric.interval) === undefined) return no("InvalidSpec", `${path}.interval`, "is no duration; write one such as 30s, 1m or 1m30s");
   const template = templateOf(plan, metric, path);
   if (template !== undefined && "reason" in template) return { ok: false, problem: template };
-  const built = template === undefined ? queryOf(plan, metric, path) : written(plan, metric, template.query, template.path);
+  const built = template === undefined ? queryOf(plan, metric, path) : written(plan, metric, template.query, template.path, template.provider);
   if ("reason" in built) return { ok: false, problem: built };
   const limits = limitsOf(plan, metric);
   if (limits === undefined) return no("InvalidSpec", `${path}.thresholdRange`, "a metric without a limit would pass whatever it measures; set thresholdRange.min or thresholdRange.max");
-  // A template's credentials go where the template's owner, or the operator, says, and never to an address that a Canary names.
-  const fallback = template?.access.secret === undefined ? (plan.spec.metricsServer ?? plan.metricsServer) : plan.metricsServer;
-  const address = template?.address ?? fallback;
-  const addressPath = template === undefined || template.access.secret === undefined ? "spec.metricsServer" : `${path}.templateRef`;
+  const address = addressOf(plan, template);
+  const addressPath = template === undefined || (template.address === undefined && template.access.secret === undefined) ? "spec.metricsServer" : `${path}.templateRef`;
   // It is not repeated: it may hold a password.
-  if (!URL.canParse(address)) return no("InvalidSpec", addressPath, `is not a URL such as http://prometheus.istio-system:9090`);
+  if (address !== "" && !isWeb(address)) return no("InvalidSpec", addressPath, `${template?.address === undefined ? "" : `${template.where}: spec.provider.address: `}is not a URL such as http://prometheus.istio-system:9090`);
   return {
     ok: true,
     metric: {
       name: metric.name,
       path,
-      provider: template?.provider ?? "prometheus",
+      provider: template?.provider.name ?? "prometheus",
       address,
       ...built,
       ...limits,
       ...template?.access,
+      ...spansOf(plan, metric),
       ...(isBuiltin(metric.name) ? { unit: BUILTIN_UNITS[metric.name] } : {}),
       onNoData: metric.onNoData,
       onProviderError: metric.onProviderError,
@@ -128,13 +128,28 @@ function planned1(plan: Plan, metric: CanaryMetric, path: string): Planned {
   };
 }
 
+/** "prometheus:9090" is a URL too, of a scheme that nobody speaks. */
+function isWeb(address: string): boolean {
+  return URL.canParse(address) && /^https?:$/.test(new URL(address).protocol);
+}
+
 interface Template {
   /** Where the query is written. */
   path: string;
-  provider: string;
+  where: string;
+  provider: Provider;
   address: string | undefined;
   query: string;
-  access: Pick<PlannedMetric, "headers" | "insecureSkipVerify" | "secret">;
+  access: Pick<PlannedMetric, "template" | "headers" | "insecureSkipVerify" | "secret" | "region" | "jsonPath">;
+}
+
+/** A template's credentials go where the template's owner, the operator or the provider says, and never to an address that a Canary names. */
+function addressOf(plan: Plan, template: Template | undefined): string {
+  const home = template?.provider.home ?? "metricsServer";
+  if (template?.address !== undefined) return template.address;
+  if (home === "cluster") return "";
+  if (home !== "metricsServer") return home.replace("{region}", template?.access.region ?? "");
+  return template?.access.secret === undefined ? (plan.spec.metricsServer ?? plan.metricsServer) : plan.metricsServer;
 }
 
 function templateOf(plan: Plan, metric: CanaryMetric, path: string): Template | Problem | undefined {
@@ -150,16 +165,30 @@ function templateOf(plan: Plan, metric: CanaryMetric, path: string): Template | 
     return { reason: "InvalidSpec", path: `${path}.templateRef`, message: `${where}: spec.${issue?.path.join(".")}: ${issue?.message}` };
   }
   const { provider, query } = parsed.data;
-  if (providerFor(provider.type) === undefined) {
+  const asked = providerFor(provider.type);
+  if (asked === undefined) {
     return { reason: "Unsupported", path: `${path}.templateRef`, message: `${where}: there is no provider ${provider.type}; use one of ${PROVIDERS.map(({ name }) => name).join(", ")}` };
   }
+  const lacking = asked.needs.find((field) => provider[field] === undefined || provider[field] === "");
+  if (lacking !== undefined) {
+    const words = { address: `${asked.title} has no address of its own`, region: `${asked.title} is asked in one region`, secretRef: `${asked.title} needs a Secret with ${keysText(asked.keys)}` }[lacking];
+    return { reason: "InvalidSpec", path: `${path}.templateRef`, message: `${where}: spec.provider.${lacking}: is missing: ${words}` };
+  }
+  // It becomes a part of a host's name.
+  if (provider.region !== undefined && !/^[a-z0-9-]*$/.test(provider.region)) return { reason: "InvalidSpec", path: `${path}.templateRef`, message: `${where}: spec.provider.region: is not a region such as eu-central-1` };
   const headers = Object.fromEntries(Object.entries(provider.headers ?? {}).map(([name, values]) => [name, values.join(", ")]));
+  const bad = Object.entries(headers).find(([name, value]) => !/^[\w!#$%&'*+.^`|~-]+$/.test(name) || !/^[\t\x20-\x7e]*$/.test(value));
+  if (bad !== undefined) return { reason: "InvalidSpec", path: `${path}.templateRef`, message: `${where}: spec.provider.headers: ${JSON.stringify(bad[0].slice(0, 60))} has a name or a value that no header may have` };
   return {
     path: `${path}.templateRef`,
-    provider: provider.type,
+    where,
+    provider: asked,
     address: provider.address === undefined || provider.address === "" ? undefined : provider.address,
     query,
     access: defined({
+      template: `${namespace}/${ref.name}`,
+      region: provider.region,
+      jsonPath: provider.jsonPath,
       headers: Object.keys(headers).length === 0 ? undefined : headers,
       insecureSkipVerify: provider.insecureSkipVerify,
       secret: provider.secretRef === undefined ? undefined : { namespace, name: provider.secretRef.name },
@@ -167,11 +196,11 @@ function templateOf(plan: Plan, metric: CanaryMetric, path: string): Template | 
   };
 }
 
-function written(plan: Plan, metric: CanaryMetric, query: string, path: string): Built | Problem {
+function written(plan: Plan, metric: CanaryMetric, query: string, path: string, provider?: Provider): Built | Problem {
   const target = plan.spec.targetRef.name;
   const interval = windowOf(plan, metric);
   const words = { name: plan.name, namespace: plan.namespace, target, service: plan.spec.service?.name ?? target, ingress: target, route: target, interval, variables: metric.templateVariables ?? {} };
-  const rendered = renderQuery(query, words, path);
+  const rendered = renderQuery(query, words, path, provider?.form);
   return rendered.ok ? { query: rendered.text } : rendered.problem;
 }
 
@@ -193,6 +222,14 @@ function windowOf(plan: Plan, { interval = DEFAULT_INTERVAL, onNoData = plan.onN
   const asked = parseDuration(interval);
   if (onNoData !== "hold" || lookBackMs === undefined || asked === undefined || asked <= lookBackMs) return interval;
   return `${Math.max(Math.floor(lookBackMs / 1000), 1)}s`;
+}
+
+/** Providers whose data arrives late are asked for ten intervals, as Flagger asks them, of which the newest point counts; the cut is the same. */
+function spansOf(plan: Plan, metric: CanaryMetric): { intervalMs: number; windowMs: number } {
+  const { interval = DEFAULT_INTERVAL, onNoData = plan.onNoData ?? "hold" } = metric;
+  const intervalMs = parseDuration(windowOf(plan, metric)) ?? 60_000;
+  const tenfold = 10 * (parseDuration(interval) ?? 60_000);
+  return { intervalMs, windowMs: onNoData !== "hold" || plan.lookBackMs === undefined ? tenfold : Math.max(Math.min(tenfold, plan.lookBackMs), 1000) };
 }
 
 /** Undefined where there is none, which only Flagger's manifests may have. */

@@ -1,5 +1,6 @@
 // What does a query say once its words are filled in? The words that Flagger's templates know; any other is a problem with its name, never an empty string.
 import type { Problem } from "../crds/problem.ts";
+import type { QueryForm } from "./types.ts";
 
 export interface Words {
   name: string;
@@ -18,17 +19,20 @@ const EXPRESSION = /(\s*)\{\{(-?)\s*(.*?)\s*(-?)\}\}(\s*)/gs;
 /** What could end a string literal of a query language and go on as a query of its own. */
 const UNSAFE = /["'`\\\n\r{}]/;
 
-export function renderQuery(template: string, words: Words, path: string): Rendered {
+/** Values go into a URL encoded, so that a Canary fills in a word of its template's query and adds no parameter to it. */
+export function renderQuery(template: string, words: Words, path: string, form: QueryForm = "words"): Rendered {
   let problem: Problem | undefined;
   const text = template.replace(EXPRESSION, (_whole, before: string, trimLeft: string, expression: string, trimRight: string, after: string) => {
     const value = lookup(expression, words);
     if (value === undefined) problem ??= unknown(expression, path);
     else if (UNSAFE.test(value)) problem ??= { reason: "InvalidSpec", path, message: `the value of {{ ${expression} }} holds quotes, braces, a backslash or a line end, and could change the meaning of the query; remove them` };
-    return `${trimLeft === "" ? before : ""}${value ?? ""}${trimRight === "" ? after : ""}`;
+    else if (form === "url" && /^\.{1,2}$/.test(value)) problem ??= { reason: "InvalidSpec", path, message: `the value of {{ ${expression} }} would lead to another path` };
+    return `${trimLeft === "" ? before : ""}${value === undefined ? "" : form === "url" ? encodeURIComponent(value) : value}${trimRight === "" ? after : ""}`;
   });
   if (problem !== undefined) return { ok: false, problem };
-  if (text.includes("{{") || text.includes("}}")) return { ok: false, problem: { reason: "InvalidSpec", path, message: "a {{ or }} of the query has no partner; close it" } };
-  return { ok: true, text: text.replace(/\s+/g, " ").trim() };
+  // JSON and GraphQL close many braces at once; elsewhere two of them are a word that was not opened.
+  if (text.includes("{{") || (form !== "lines" && text.includes("}}"))) return { ok: false, problem: { reason: "InvalidSpec", path, message: "a {{ or }} of the query has no partner; close it" } };
+  return { ok: true, text: form === "lines" ? text.trim() : text.replace(/\s+/g, " ").trim() };
 }
 
 function lookup(expression: string, words: Words): string | undefined {

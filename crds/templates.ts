@@ -13,6 +13,8 @@ export const METRIC_PROVIDERS = [
   "dynatrace",
   "keptn",
   "splunk",
+  "skywalking",
+  "web",
 ] as const;
 
 const secretRef = z.object({ name: z.string() }).describe("Secret of the same namespace with the credentials");
@@ -20,10 +22,11 @@ const secretRef = z.object({ name: z.string() }).describe("Secret of the same na
 export const metricTemplateSpecSchema = z.object({
   provider: z.object({
     type: z.enum(METRIC_PROVIDERS),
-    address: z.string().optional(),
+    address: z.string().optional().describe("URL; the provider's own where it has one and this is absent"),
     headers: z.record(z.string(), z.array(z.string())).optional(),
     secretRef: secretRef.optional(),
-    region: z.string().optional(),
+    region: z.string().optional().describe("Of AWS, for cloudwatch"),
+    jsonPath: z.string().max(1024).optional().describe("For web: where in the answer the number stands, for example $.data[0].rate; the whole answer when absent"),
     insecureSkipVerify: z.boolean().optional().describe("Do not verify the certificate"),
   }),
   query: z.string().describe("Query with variables such as {{ namespace }} and {{ target }}"),

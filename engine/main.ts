@@ -9,13 +9,16 @@ import { renderYaml, type GroupName } from "../crds/generate.ts";
 import { runFleet } from "../fleet/run.ts";
 import { demo, type DemoRequest } from "../cli/demo-command.ts";
 import { fleetDemo } from "../cli/fleet-demo.ts";
+import { printProviders } from "../cli/providers.ts";
 import { sandbox } from "../cli/sandbox-command.ts";
 import { parseTarget, parseTimeout, wait } from "../cli/wait.ts";
 import { EXIT } from "../cli/verdict.ts";
 import { waitApplication } from "../cli/waitapplication.ts";
 import { runLoadTester } from "../loadtester/run.ts";
 import { ROUTERS } from "../routing/registry.ts";
+import { createAwsIdentity } from "./adapters/awsidentity.ts";
 import { realClock, realRandom } from "./adapters/clock.ts";
+import { createHttp } from "./adapters/http.ts";
 import { createKubeApi } from "./adapters/kube.ts";
 import { createLog, LEVELS, type Level } from "./adapters/logger.ts";
 import { clusterOfText } from "./adapters/kubeconfig.ts";
@@ -141,6 +144,7 @@ program
     const versions = new Map<string, string>(Object.values(GROUPS).map(({ group, version }) => [group, version]));
     await runEngine({
       transport,
+      identity: createAwsIdentity({ env: process.env, http: createHttp(), clock: realClock }),
       clock: realClock,
       random: realRandom,
       log,
@@ -215,6 +219,12 @@ program
   .action(({ apiGroups, host }: { apiGroups: GroupName[]; host?: true }) => {
     process.stdout.write(host === true ? renderHostYaml() : renderYaml(apiGroups));
   });
+
+program
+  .command("providers")
+  .description("print the routers and the metric providers that there are, with what each can and cannot do")
+  .addOption(new Option("-o, --output <format>", "text or json").choices(["text", "json"]).default("text"))
+  .action(({ output }: { output: "text" | "json" }) => printProviders(output, (text) => void process.stdout.write(text)));
 
 program
   .command("wait")

@@ -49,6 +49,8 @@ export interface EngineOptions {
   port: number | undefined;
   /** The way to hooks and metric providers; the real one unless time is virtual. */
   http?: Http;
+  /** Who the engine is to providers that may be asked in its name; nobody when absent. */
+  identity?: Context["identity"];
   /** The machine; only the demo puts another one in its place. */
   next?: typeof machine;
   signal: AbortSignal;
@@ -84,7 +86,7 @@ export async function runEngine(options: EngineOptions): Promise<void> {
   const instance = `${hostname()}_${randomUUID()}`;
   const start = (leadership: Leadership): void => {
     const context: Context = {
-      api, caches, pods, leadership, clock, log, recorder, router: routerFor, routedKinds: ROUTED_KINDS, http: options.http ?? createHttp(options.forbidLinkLocal === true ? guard() : undefined), next: options.next ?? machine, groups: options.groups,
+      api, caches, pods, leadership, clock, log, recorder, router: routerFor, routedKinds: ROUTED_KINDS, http: options.http ?? createHttp(options.forbidLinkLocal === true ? guard() : undefined), identity: options.identity, next: options.next ?? machine, groups: options.groups,
       options: { metricsServer: options.metricsServer, meshProvider: options.meshProvider, includeLabelPrefixes: options.includeLabelPrefixes, eventWebhook: options.eventWebhook, configKinds: options.configKinds, sameNamespaceOnly: options.sameNamespaceOnly },
     };
     controller = new Controller(context, instance);

@@ -23,6 +23,7 @@ has '--enable-config-tracking=configmaps' "$careful"; has 'resources: \[configma
 lacks '--no-cross-namespace-refs' "$plain"; lacks '--forbid-link-local-webhooks' "$plain"
 shared=$(render --set noCrossNamespaceRefs=true,forbidLinkLocalWebhooks=true)
 has '--no-cross-namespace-refs=true' "$shared"; has '--forbid-link-local-webhooks=true' "$shared"
+lacks 'external.metrics.k8s.io' "$careful"; has 'external.metrics.k8s.io' "$(render --set readExternalMetrics=true)"
 untracked=$(render --set configTracking.enabled=false)
 has '--enable-config-tracking=false' "$untracked"; has 'resources: \[secrets\]' "$untracked"
 lacks 'kind: CustomResourceDefinition' "$(render --set crds.install=false)"

@@ -1,6 +1,6 @@
 // Requests to one API server, with faults as values that are classified by status code alone. Nothing here retries or re-reads.
 import type { Clock, Fault, FaultClass, KubeApi, KubeObject, ObjectRef, Precondition, Resource, Result } from "../ports.ts";
-import { hiderOf } from "../controller/hiding.ts";
+import { hiderOf } from "../../analysis/hiding.ts";
 import { sleep } from "./waiting.ts";
 import { TimeoutError, type Transport, type TransportRequest, type TransportResponse } from "./transport.ts";
 

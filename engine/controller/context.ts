@@ -62,6 +62,8 @@ export interface Context {
   /** Kinds that routers write. */
   routedKinds: readonly string[];
   http: Http;
+  /** Who the engine itself is, for providers that may be asked in its name. */
+  identity?(of: "aws"): Promise<{ ok: true; value: Readonly<Record<string, string>> } | { ok: false; why: string }>;
   clock: Clock;
   log: Log;
   recorder: Recorder;

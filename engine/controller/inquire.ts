@@ -4,8 +4,7 @@ import { groupOf } from "../../crds/marks.ts";
 import { hookOutcome, hookRequest, retryDelayMs, type HookPayload } from "../../analysis/hooks.ts";
 import { combine, judge } from "../../analysis/judge.ts";
 import { planMetrics, reporterQuestions, type Plan } from "../../analysis/plan.ts";
-import { providerFor } from "../../analysis/registry.ts";
-import type { PlannedMetric, Reading } from "../../analysis/types.ts";
+import type { Reading } from "../../analysis/types.ts";
 import type { Canary, CanaryWebhook } from "../../crds/canary.ts";
 import { parseCanary } from "../../crds/canary.ts";
 import { parseDuration } from "../../crds/durations.ts";
@@ -14,15 +13,13 @@ import { settingsOf } from "../machine/settings.ts";
 import type { Answer, Ask } from "../machine/types.ts";
 import type { Context } from "./context.ts";
 import { referred } from "./crossrefs.ts";
-import { hiderOf, secretsOf } from "./hiding.ts";
+import { hiderOf, secretsOf } from "../../analysis/hiding.ts";
 import { accessOf } from "./hookaccess.ts";
 import { parseKey } from "./key.ts";
+import { measure } from "./measure.ts";
 import { pause } from "./pause.ts";
-import { readSecret } from "./secrets.ts";
 import { inTurns } from "./turns.ts";
 
-const METRIC_TIMEOUT_MS = 5_000;
-const METRIC_BYTES_MAX = 1_000_000;
 const HOOK_TIMEOUT_MS = 10_000;
 const HOOK_BYTES_MAX = 64_000;
 
@@ -64,7 +61,7 @@ async function metrics(canary: Canary, context: Context, signal: AbortSignal, si
   const planned = planMetrics({ ...plan, reporter: found.reporter });
   if (!planned.ok) return { verdict: "error", message: planned.problems[0]?.message ?? "the metrics cannot be planned", measurements: [] };
   const policies = { onNoData: settings.onNoData, onProviderError: settings.onProviderError };
-  const measurements = await inTurns(planned.metrics, async (metric) => judge(metric, (metric.reporterUnknown === true ? found.instead : undefined) ?? (await read(metric, context, signal)), policies));
+  const measurements = await inTurns(planned.metrics, async (metric) => judge(metric, (metric.reporterUnknown === true ? found.instead : undefined) ?? (await measure(metric, context, signal)), policies));
   const verdict = combine(measurements);
   for (const [index, measurement] of measurements.entries()) context.recorder.measured(canary, measurement, planned.metrics[index]);
   return { verdict, message: worst(measurements, verdict), measurements };
@@ -77,7 +74,7 @@ async function metrics(canary: Canary, context: Context, signal: AbortSignal, si
 async function findReporter(plan: Plan, context: Context, signal: AbortSignal): Promise<{ reporter?: Reporter; instead?: Reading }> {
   const questions = reporterQuestions(plan);
   for (const question of questions) {
-    const reading = await read(question, context, signal);
+    const reading = await measure(question, context, signal);
     // Who did not answer may be the one to believe, so the next one is not asked in its place.
     if (reading.kind === "error") return { instead: reading };
     if (reading.kind === "value" && reading.value > 0) return { reporter: question.reporter };
@@ -96,23 +93,6 @@ function aboutPrimary(canary: Canary): Canary {
 function worst(measurements: readonly Measurement[], verdict: Verdict): string {
   const found = measurements.filter((measurement) => measurement.verdict === verdict && verdict !== "pass");
   return found.map((measurement) => `${measurement.name}: ${measurement.message ?? measurement.verdict}`).join("; ");
-}
-
-async function read(metric: PlannedMetric, context: Context, signal: AbortSignal): Promise<Reading> {
-  const provider = providerFor(metric.provider);
-  if (provider === undefined) return { kind: "error", why: `there is no metric provider "${metric.provider}"` };
-  const credentials = metric.secret === undefined ? { ok: true as const, value: undefined } : await readSecret(context.api, metric.secret.namespace, metric.secret.name);
-  if (!credentials.ok) return { kind: "error", why: credentials.why };
-  const planned = provider.request(metric, credentials.value);
-  if (!planned.ok) return { kind: "error", why: planned.why };
-  const response = await context.http({ ...planned.request, insecureSkipVerify: metric.insecureSkipVerify, timeoutMs: METRIC_TIMEOUT_MS, maxBytes: METRIC_BYTES_MAX, signal });
-  if (!response.ok) return { kind: "error", why: response.fault.message };
-  const reading = provider.read(response.value);
-  if (reading.kind === "value") return reading;
-  // Why there is no value is told with words of the answer, and these may be ours.
-  const hide = hiderOf([...secretsOf({ url: metric.address }), ...secretsOf({ url: "", headers: planned.request.headers }), ...Object.values(credentials.value ?? {})]);
-  const told = provider.read({ ...response.value, body: hide(response.value.body) });
-  return told.kind === reading.kind ? told : { kind: reading.kind, why: "it is not repeated, because it holds a secret" };
 }
 
 /** In list order; the first that does not open ends the list. */

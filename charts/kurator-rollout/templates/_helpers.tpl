@@ -92,6 +92,12 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
   resources: [secrets]
   verbs: [get]
 {{- end }}
+{{- if .Values.readExternalMetrics }}
+# Asked for by readExternalMetrics: each metric is a resource of its own, with the metric's name.
+- apiGroups: [external.metrics.k8s.io]
+  resources: ["*"]
+  verbs: [get, list]
+{{- end }}
 {{- end -}}
 
 {{- define "kurator-rollout.gatewayRules" -}}

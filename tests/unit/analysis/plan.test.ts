@@ -157,11 +157,16 @@ describe("a MetricTemplate", () => {
 
   test.each([
     ["is missing", undefined, "UnknownMetric", /shared\/errors does not exist/],
-    ["has a provider that is not here", { ...template, provider: { type: "splunk" } }, "Unsupported", /no provider splunk; use one of prometheus/],
+    ["has a provider that is not here", { ...template, provider: { type: "keptn" } }, "Unsupported", /no provider keptn; use one of prometheus/],
+    ["names no Secret where its provider needs one", { ...template, provider: { type: "datadog" } }, "InvalidSpec", /MetricTemplate shared\/errors: spec\.provider\.secretRef: is missing: Datadog needs a Secret with the keys datadog_api_key and datadog_application_key/],
+    ["names no address where its provider has none", { ...template, provider: { type: "web" } }, "InvalidSpec", /MetricTemplate shared\/errors: spec\.provider\.address: is missing/],
+    ["has an address that is none", { ...template, provider: { type: "graphite", address: "graphite:s3cret" } , query: "target=a" }, "InvalidSpec", /^(?!.*s3cret)MetricTemplate shared\/errors: spec\.provider\.address: is not a URL/],
+    ["has a header with two lines", { ...template, provider: { ...template.provider, headers: { "X-A": ["s3cret\nX-B: c"] } } }, "InvalidSpec", /^(?!.*s3cret)MetricTemplate shared\/errors: spec\.provider\.headers: "X-A"/],
+    ["leads a word into another path", { provider: { type: "web", address: "http://a" }, query: "/{{ variables.zone }}/x" }, "InvalidSpec", /would lead to another path/],
     ["is mangled", { provider: { type: "prometheus" } }, "InvalidSpec", /spec\.query/],
     ["uses a variable that is not set", { ...template, query: "up{a='{{ variables.region }}'}" }, "InvalidSpec", /variables\.region/],
   ])("that %s is a problem with the field's path", (_name, found, reason, says) => {
-    const result = plan(referring, { template: templates(found) });
+    const result = plan({ ...referring, templateVariables: { zone: ".." } }, { template: templates(found) });
     expect(result).toMatchObject({ ok: false, problems: [{ reason, path: "spec.analysis.metrics[0].templateRef" }] });
     expect(result.ok ? "" : result.problems[0]?.message).toMatch(says);
   });
@@ -221,6 +226,8 @@ describe("plan", () => {
   test("white space of a template is folded, also by its trim marks", () => {
     const words = { name: "n", namespace: "ns", target: "t", service: "s", ingress: "i", route: "r", interval: "1m", variables: {} };
     expect(renderQuery("  a \n {{- name }}  b", words, "p")).toEqual({ ok: true, text: "an b" });
+    expect(renderQuery("  a {\n  b { c }} {{ name }}\n", words, "p", "lines")).toEqual({ ok: true, text: "a {\n  b { c }} n" });
+    expect(renderQuery("a={{ variables.a }}", { ...words, variables: { a: "x&b=y z" } }, "p", "url")).toEqual({ ok: true, text: "a=x%26b%3Dy%20z" });
   });
 });
 

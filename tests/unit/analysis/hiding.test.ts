@@ -1,7 +1,7 @@
 // Is what was sent as a secret taken out of what a far end says, however it is written there, and is the rest left as it is?
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { hiderOf, secretsOf } from "../../../engine/controller/hiding.ts";
+import { hiderOf, secretsOf } from "../../../analysis/hiding.ts";
 
 const SECRET = `s3cret"a/b+c&<d>'e`;
 const html = (text: string): string => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");

@@ -1,6 +1,6 @@
 // What may be repeated of an answer? Far ends that refuse a request often quote it: its headers, its address, the password in it. Whatever was sent as a secret is taken out
 // of the text, as it was sent and as servers write it, before the text is shortened: half a secret is too much.
-import type { HttpRequest } from "../ports.ts";
+import type { HttpRequest } from "../engine/ports.ts";
 
 const HIDDEN = "[hidden]";
 /** Nobody could tell where in a text a shorter one is; such a text is not repeated at all. */
@@ -8,7 +8,7 @@ const SECRET_MIN = 4;
 /** Words of an address that are long enough to be keys, as in https://hooks.slack.com/services/T0/B0/KEY; shorter ones say where it leads. */
 const WORD_MIN = 12;
 /** Headers that the engine sets by itself. */
-const PUBLIC = new Set(["accept", "content-type", "user-agent"]);
+const PUBLIC = new Set(["accept", "content-type", "user-agent", "host", "x-amz-date", "x-amz-target"]);
 
 /** @param secrets what must not be seen, in the clear */
 export function hiderOf(secrets: readonly string[]): (text: string) => string {

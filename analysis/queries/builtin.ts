@@ -26,17 +26,6 @@ export interface BuiltinQueries extends Readonly<Record<BuiltinName | "request-c
   readonly "reported-count"?: Query;
 }
 
-/**
- * How much each counter that the selector finds grew in the window. `increase` alone does not see the value that a series is born with: the first failure of
- * each pod, which for a canary with few requests may be all of them. A series that was not there a window ago counts from 0.
- *
- * @param selector an instant vector selector of counters
- * @param interval PromQL duration, for example "1m"
- */
-export function grown(selector: string, interval: string): string {
-  return `((${selector} unless (${selector} offset ${interval})) or increase(${selector}[${interval}]))`;
-}
-
 export function isBuiltin(name: string): name is BuiltinName {
   return Object.hasOwn(BUILTIN_UNITS, name);
 }

@@ -1,16 +1,16 @@
 // How does an app that counts its own requests say whether it does well? By http_request_duration_seconds, with the labels that Prometheus gives to scraped
 // pods; the names are those of the pods of a workload and of no other.
-import { grown, type BuiltinQueries } from "./builtin.ts";
+import type { BuiltinQueries } from "./builtin.ts";
 
 export const httpQueries: BuiltinQueries = {
   "request-success-rate": ({ namespace, target, interval }) => {
     const selected = selector(namespace, target);
-    const all = `sum(${grown(`http_request_duration_seconds_count{${selected}}`, interval)})`;
-    return `(sum(${grown(`http_request_duration_seconds_count{${selected},status!~"5.*"}`, interval)}) or vector(0)) / ${all} * 100`;
+    const all = `sum(rate(http_request_duration_seconds_count{${selected}}[${interval}]))`;
+    return `(sum(rate(http_request_duration_seconds_count{${selected},status!~"5.*"}[${interval}])) or vector(0)) / ${all} * 100`;
   },
   "request-duration": ({ namespace, target, interval }) =>
-    `histogram_quantile(0.99, sum(${grown(`http_request_duration_seconds_bucket{${selector(namespace, target)}}`, interval)}) by (le)) * 1000`,
-  "request-count": ({ namespace, target, interval }) => `sum(${grown(`http_request_duration_seconds_count{${selector(namespace, target)}}`, interval)})`,
+    `histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket{${selector(namespace, target)}}[${interval}])) by (le)) * 1000`,
+  "request-count": ({ namespace, target, interval }) => `sum(increase(http_request_duration_seconds_count{${selector(namespace, target)}}[${interval}]))`,
 };
 
 function selector(namespace: string, target: string): string {

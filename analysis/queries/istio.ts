@@ -1,6 +1,6 @@
 // How do Istio's own metrics say whether a workload does well? Success rate in percent and the 99th percentile of the duration in milliseconds. The same
 // request may be counted by several proxies, its reporters: no query reads two of them, or it would count twice.
-import { grown, type BuiltinQueries, type BuiltinScope } from "./builtin.ts";
+import type { BuiltinQueries, BuiltinScope } from "./builtin.ts";
 
 /**
  * UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS, all of which travel as HTTP 200. The others are answers to what the
@@ -12,19 +12,19 @@ const GRPC_SERVER_ERRORS = "2|4|12|13|14|15";
 export const istioQueries: BuiltinQueries = {
   "request-success-rate": (scope) => {
     const selected = selector(scope);
-    const all = `sum(${grown(`istio_requests_total{${selected}}`, scope.interval)})`;
+    const all = `sum(rate(istio_requests_total{${selected}}[${scope.interval}]))`;
     // A series without a status of gRPC, as HTTP on the same port has, is matched by the empty text.
     const good = `response_code!~"5.*"${scope.grpc ? `,grpc_response_status!~"${GRPC_SERVER_ERRORS}"` : ""}`;
     // A version that answers nothing but 5xx has no series of good answers at all: that is none of them, and not silence.
-    return `(sum(${grown(`istio_requests_total{${selected},${good}}`, scope.interval)}) or vector(0)) / ${all} * 100`;
+    return `(sum(rate(istio_requests_total{${selected},${good}}[${scope.interval}])) or vector(0)) / ${all} * 100`;
   },
-  "request-duration": (scope) => `histogram_quantile(0.99, sum(${grown(`istio_request_duration_milliseconds_bucket{${selector(scope)}}`, scope.interval)}) by (le))`,
-  "request-count": (scope) => `sum(${grown(`istio_requests_total{${selector(scope)}}`, scope.interval)})`,
+  "request-duration": (scope) => `histogram_quantile(0.99, sum(rate(istio_request_duration_milliseconds_bucket{${selector(scope)}}[${scope.interval}])) by (le))`,
+  "request-count": (scope) => `sum(increase(istio_requests_total{${selector(scope)}}[${scope.interval}]))`,
   // The primary is looked at too. It has the same proxies and steady traffic, while the first requests of a new version may be known to the gateway before
   // Prometheus has found the new pods: the reporter must not change from one check to the next.
   "reported-count": ({ namespace, target, interval, reporter, service }) => {
     const both = service === true ? `destination_service_namespace="${namespace}",destination_service_name=~"${target}-(primary|canary)"` : `destination_workload_namespace="${namespace}",destination_workload=~"${target}|${target}-primary"`;
-    return `sum(${grown(`istio_requests_total{reporter="${reporter}",${both}}`, interval)})`;
+    return `sum(increase(istio_requests_total{reporter="${reporter}",${both}}[${interval}]))`;
   },
 };
 

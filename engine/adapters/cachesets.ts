@@ -31,7 +31,7 @@ export interface Watched {
 }
 
 const REASON_MAX = 200;
-const OWN_KINDS: ReadonlySet<string> = new Set(["canaries", "metrictemplates", "alertproviders"]);
+const OWN_KINDS: ReadonlySet<string> = new Set(["metrictemplates", "alertproviders"]);
 /** The place of the one object that is watched by itself. */
 const ALONE = "alone";
 
@@ -70,7 +70,7 @@ export class CacheSet implements Caches {
     const places = namespaces.length === 0 ? [undefined] : namespaces;
     const listener = { onChange: (before?: KubeObject, after?: KubeObject) => this.onChange(resource, before, after), onServed: () => this.wakeAll() };
     // The engine's own kinds are few, and looked through.
-    const owner = this.options.packs !== true || alone || OWN_KINDS.has(resource.plural) ? undefined : ownerWord;
+    const owner = resource.plural === "canaries" ? targetWord : this.options.packs !== true || alone || OWN_KINDS.has(resource.plural) ? undefined : ownerWord;
     const informers = places.map((namespace) => new Informer({ ...this.options, ...listener, resource, namespace, owner, ...how }));
     this.informers.set(alone ? ALONE : keyOf(resource), informers);
     if (resource.plural !== "canaries" && !alone) this.kinds.set(resource.kind, [...(this.kinds.get(resource.kind) ?? []), resource]);
@@ -86,6 +86,7 @@ export class CacheSet implements Caches {
     return {
       get: (namespace: string, name: string) => first(informers, (informer) => informer.get(namespace, name)),
       list: () => informers.flatMap((informer) => [...informer.list()]),
+      about: (namespace: string, target: string) => informers.flatMap((informer) => informer.owned(`${namespace}/${target}`)),
     };
   }
 
@@ -108,7 +109,8 @@ export class CacheSet implements Caches {
 
   /** Every object that is marked as some Canary's, where what is not is kept as text. */
   everyOwned(): { plural: string; object: KubeObject }[] {
-    return this.all().flatMap((informer) => informer.owned().map((object) => ({ plural: informer.resource.plural, object })));
+    const others = this.all().filter((informer) => informer.resource.plural !== "canaries");
+    return others.flatMap((informer) => informer.owned().map((object) => ({ plural: informer.resource.plural, object })));
   }
 
   freeze(): string | undefined {
@@ -164,6 +166,12 @@ export class CacheSet implements Caches {
   private all(): Informer[] {
     return [...this.informers.values()].flat();
   }
+}
+
+/** Canaries are found by what they are about, even one that names nothing. */
+function targetWord({ metadata, spec }: KubeObject): string {
+  const name = (spec as { targetRef?: { name?: unknown } } | null | undefined)?.targetRef?.name;
+  return `${metadata.namespace ?? ""}/${typeof name === "string" ? name : ""}`;
 }
 
 function ownerWord({ metadata }: KubeObject): string | undefined {

@@ -7,7 +7,8 @@ import type { Recorder } from "./recorder.ts";
 
 /** What the informers hold, by plural ("deployments"), or plural and group where several groups have it ("gateways.networking.istio.io"). */
 export interface Caches {
-  canaries(group: string): { get(namespace: string, name: string): KubeObject | undefined; list(): readonly KubeObject[] };
+  /** `about`: those whose target has this name. */
+  canaries(group: string): { get(namespace: string, name: string): KubeObject | undefined; list(): readonly KubeObject[]; about(namespace: string, target: string): readonly KubeObject[] };
   /** A MetricTemplate or AlertProvider of the Canary's own group, or of the other one where that is served as well. */
   template(plural: "metrictemplates" | "alertproviders", group: string, namespace: string, name: string): KubeObject | undefined;
   get(plural: string, namespace: string, name: string): KubeObject | undefined;

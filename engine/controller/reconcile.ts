@@ -225,12 +225,16 @@ function refusalOf(fault: Fault, ref: ObjectRef | undefined): Problem | undefine
  * The Canary, and what of it cannot be read. A manifest that an older CRD let through is worked on as it was before, which starts nothing and promotes
  * nothing but keeps what its users get under watch; one that was never readable is a problem alone.
  */
+/** What cached objects were read as; they are never changed, and most passes look at one that was looked at before. */
+const READ = new WeakMap<KubeObject, ReturnType<typeof parseCanary>>();
+
 function readable(key: Key, object: KubeObject, memory: Memory): { canary: Canary; problems: readonly Problem[] } | Problem {
   const last = memory.lastGood.get(keyText(key));
   const { uid, generation } = object.metadata;
   // A spec that changes has another generation.
   const known = last !== undefined && generation !== undefined && last.uid === uid && last.generation === generation ? last.spec : undefined;
-  const parsed = parseCanary(object, known);
+  const parsed = READ.get(object) ?? parseCanary(object, known);
+  READ.set(object, parsed);
   if (parsed.ok) {
     if (known === undefined) memory.lastGood.set(keyText(key), { uid, generation, spec: parsed.canary.spec });
     return { canary: parsed.canary, problems: [] };

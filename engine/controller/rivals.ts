@@ -8,10 +8,10 @@ import type { Key } from "./key.ts";
 /** The older Canary with this target, as "canaries.GROUP NAME"; undefined when this one is the oldest. */
 export function rivalOf(context: Context, key: Key, canary: Canary, settings: Settings): string | undefined {
   for (const group of context.groups.keys()) {
-    for (const other of context.caches.canaries(group).list()) {
-      if (other.metadata.namespace !== key.namespace || other.metadata.uid === canary.metadata.uid) continue;
-      const ref = (other.spec as { targetRef?: { kind?: string; name?: string } } | undefined)?.targetRef;
-      if (ref?.name !== settings.target || ref.kind !== canary.spec.targetRef.kind) continue;
+    for (const other of context.caches.canaries(group).about(key.namespace, settings.target)) {
+      if (other.metadata.uid === canary.metadata.uid) continue;
+      const ref = (other.spec as { targetRef?: { kind?: string } } | undefined)?.targetRef;
+      if (ref?.kind !== canary.spec.targetRef.kind) continue;
       if (older(other, group, canary as unknown as KubeObject, key.group)) return `canaries.${group} ${other.metadata.name}`;
     }
   }

@@ -10,8 +10,14 @@ const LENGTH = 10;
 /** Keys whose empty value says something: `{}` selects everything or names a volume's kind, where nothing at all does not. */
 const KEPT_WHEN_EMPTY = new Set(["labelSelector", "namespaceSelector", "emptyDir"]);
 
+/** Templates of cached objects are never changed, and most passes look at one that was looked at before. */
+const HASHES = new WeakMap<object, string>();
+
 export function templateHash(template: unknown): string {
-  return hashText(canonicalJson(template));
+  const known = isMap(template) ? HASHES.get(template) : undefined;
+  const hash = known ?? hashText(canonicalJson(template));
+  if (isMap(template)) HASHES.set(template, hash);
+  return hash;
 }
 
 /** Ten letters that may stand in any name. */

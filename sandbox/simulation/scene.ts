@@ -25,7 +25,7 @@ const TRAFFIC_MS = 100;
 const EVENTS = "http://events.test";
 const LATE_MS = 6_000;
 /** What a bad version answers is its own fault. */
-export const BAD = /-(errors|slow|crash|unready)$/;
+export const BAD = /-(errors|broken|slow|crash|unready)$/;
 
 export interface Lost {
   atMs: number;

@@ -10,7 +10,8 @@ export const ACTS = [
 ] as const;
 export type Act = (typeof ACTS)[number];
 
-export const KINDS = ["good", "good", "errors", "slow", "crash", "unready"] as const;
+/** `broken` and not `errors`: rate() does not see the failure that a series begins with, and of two pods with a few requests each that may be all there are. */
+export const KINDS = ["good", "good", "broken", "slow", "crash", "unready"] as const;
 export type Kind = (typeof KINDS)[number];
 
 export interface Plan {

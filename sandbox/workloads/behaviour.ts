@@ -39,6 +39,7 @@ const healthy = { errorRate: 0, latencyMs: 0, startupMs: 300, crash: false, neve
 /** What the suffix of a demo image's tag asks for, so that a bad release takes one `kubectl set image`. */
 const tagSuffixes: Record<string, Partial<Behaviour>> = {
   errors: { errorRate: 0.5 },
+  broken: { errorRate: 0.9 },
   slow: { latencyMs: 1000 },
   crash: { crash: true },
   unready: { neverReady: true },

@@ -1,7 +1,10 @@
 // An engine under test: the bundled program as a process of its own, so that it can be killed, frozen and started again.
 import { spawn, type ChildProcess } from "node:child_process";
-import { createWriteStream, mkdirSync } from "node:fs";
+import { appendFileSync, createWriteStream, mkdirSync } from "node:fs";
 import { KUBECONFIG, serviceIp, sleep } from "./cluster.ts";
+
+/** What engines under test have asked the API server for, one "VERB RESOURCE CODE" a line: `alone/rights.test.ts` compares it with the chart's role. */
+export const ASKED = "dist/e2e/asked.txt";
 
 export interface EngineOptions {
   /** Namespaces it is limited to. */
@@ -81,6 +84,15 @@ export class Engine {
   /** As Kubernetes ends a pod. */
   async stop(): Promise<number | null> {
     this.thaw();
+    await this.noteRequests();
     return this.kill("SIGTERM");
+  }
+
+  private async noteRequests(): Promise<void> {
+    const started = this.lines.filter((line) => line.includes('"msg":"started"')).at(-1);
+    const { port } = JSON.parse(started ?? "{}") as { port?: number };
+    const page = await fetch(`http://127.0.0.1:${port}/metrics`).then((answer) => answer.text()).catch(() => "");
+    const asked = [...page.matchAll(/^kurator_rollout_api_requests_total\{verb="(\w+)",resource="([^"]+)",code="(\d+)"\}/gm)].map(([, ...words]) => words.join(" "));
+    appendFileSync(ASKED, asked.map((line) => `${line}\n`).join(""));
   }
 }

@@ -59,18 +59,3 @@ test("a Service as the target is judged by what went through its copy, whatever 
   expect(value("reported-count", { service: true }, seen)).toBeGreaterThan(0);
   expect(value("request-success-rate", {}, seen)).toBeUndefined();
 });
-
-test("the first failure of each pod counts, although its series begins with it", () => {
-  const samples = sampleStore();
-  const labels = { reporter: "source", destination_workload_namespace: "webapp", destination_workload: "backend" };
-  const good = { name: "istio_requests_total", labels: { ...labels, response_code: "200", pod: "a" }, value: 0 };
-  const failed = ["a", "b"].map((pod) => ({ name: "istio_requests_total", labels: { ...labels, response_code: "500", pod }, value: 1 }));
-  for (let second = 0; second <= SECONDS; second += 1) {
-    samples.scrape(second < SECONDS - 2 ? [good] : [good, ...failed], START + second * 1000);
-    if (second % 10 === 0) good.value += 1;
-  }
-  const promql = istioQueries["request-success-rate"]({ namespace: "webapp", target: "backend", interval: "1m", reporter: "source", grpc: false });
-  const found = evaluateQuery(promql, samples, START + SECONDS * 1000);
-  // About six good ones beside the two.
-  expect(found.type === "vector" ? found.samples[0]?.value : undefined).toBeCloseTo(75, -1);
-});

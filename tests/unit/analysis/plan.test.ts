@@ -25,7 +25,7 @@ describe("minRequests", () => {
   const count = result.ok ? result.metrics.at(-1) : undefined;
 
   test("counts the canary's requests in the longest window", () => {
-    expect(count).toMatchObject({ name: "request-count", path: "spec.analysis.minRequests", min: 50, query: expect.stringMatching(/^sum\(.*increase\(istio_requests_total\{.*\[2m\]\)\)\)$/) });
+    expect(count).toMatchObject({ name: "request-count", path: "spec.analysis.minRequests", min: 50, query: expect.stringMatching(/^sum\(increase\(istio_requests_total\{.*\[2m\]\)\)$/) });
   });
 
   test.each([
@@ -179,7 +179,7 @@ describe("plan", () => {
     expect(metric.query).toContain('destination_workload="backend"');
     expect(metric.query).toContain('destination_workload_namespace="webapp"');
     expect(metric.query).toContain("[90s]");
-    expect(metric.query).toMatch(/^\(sum\(.*response_code!~"5\.\*".*\) or vector\(0\)\) \/ sum\(.*\* 100$/);
+    expect(metric.query).toMatch(/^\(sum\(rate\(.*response_code!~"5\.\*".*\) or vector\(0\)\) \/ sum\(rate\(.*\* 100$/);
   });
 
   test("the builtin duration is the 99th percentile in milliseconds, over a minute where nothing else is said", () => {

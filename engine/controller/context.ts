@@ -56,7 +56,7 @@ export interface Context {
   pods: PodWatch;
   leadership: Leadership;
   router(provider: string): Router | undefined;
-  /** Kinds that routers write. */
+  /** Kinds that routers write, those of rare ones too. */
   routedKinds: readonly string[];
   http: Http;
   clock: Clock;

@@ -124,6 +124,12 @@ function storedRevisions({ caches }: Context, namespace: string, { target }: Set
   return stored;
 }
 
+/** Begins to watch the kinds of a rare router; false until it is known what there is. */
+export function routesKnown({ caches }: Pick<Context, "caches">, router: Router | undefined): boolean {
+  const sought = router?.rare === true ? router.kinds.flat().map((kind) => caches.seek(kind)) : [];
+  return sought.every((known) => known);
+}
+
 function routingObjects(context: Context, router: Router, asked: Parameters<Router["keys"]>[0]): Map<string, KubeObject> {
   const found = new Map<string, KubeObject>();
   const { route, others } = router.keys(asked);

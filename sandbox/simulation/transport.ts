@@ -31,6 +31,9 @@ export class Network {
     private readonly random: Random,
   ) {}
 
+  /** How many requests were sent about objects of a namespace, leases apart. */
+  requests = 0;
+
   /** One engine's way to the API; `alive` ends when its process is killed: what it sends from then on goes nowhere, and no answer comes. */
   transport(alive: AbortSignal): Transport {
     // Each request on its way listens to it.
@@ -43,6 +46,7 @@ export class Network {
 
   private async request(request: TransportRequest, alive: AbortSignal): Promise<TransportResponse> {
     const { faults } = this;
+    if (request.path.includes("/namespaces/") && !request.path.includes("/leases")) this.requests += 1;
     await this.pause(faults.delayMs * this.random(), alive);
     await living(alive, request.signal);
     const writes = request.method !== "GET";

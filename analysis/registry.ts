@@ -4,11 +4,18 @@ import { prometheus } from "./providers/prometheus.ts";
 import type { BuiltinQueries } from "./queries/builtin.ts";
 import { httpQueries } from "./queries/http.ts";
 import { istioQueries } from "./queries/istio.ts";
+import { nginxQueries } from "./queries/nginx.ts";
 import type { Provider } from "./types.ts";
 
 export const PROVIDERS: readonly Provider[] = [prometheus];
 
-const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([["istio", istioQueries], ["kubernetes", httpQueries], ["gatewayapi:v1", httpQueries], ["gatewayapi:v1beta1", httpQueries]]);
+const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([
+  ["istio", istioQueries],
+  ["kubernetes", httpQueries],
+  ["gatewayapi:v1", httpQueries],
+  ["gatewayapi:v1beta1", httpQueries],
+  ["nginx", nginxQueries],
+]);
 
 export function providerFor(name: string): Provider | undefined {
   return PROVIDERS.find((provider) => provider.name === name);

@@ -3,12 +3,13 @@
 import { isDeepStrictEqual } from "node:util";
 import type { CanarySpec } from "../crds/canary.ts";
 import { defined, list, map, text, type Json } from "../crds/json.ts";
-import { foreignController, groupOf, markedAnnotations, originalSpec, originOf, unmarked } from "../crds/marks.ts";
+import { foreignController, markedAnnotations, originalSpec, originOf, unmarked } from "../crds/marks.ts";
 import type { Problem } from "../crds/problem.ts";
 import type { KubeObject, Resource } from "../engine/ports.ts";
 import { GRPC_ROUTE } from "./gateway-grpc.ts";
 import { GROUP, HTTP_ROUTE, type RouteKind } from "./gateway-rules.ts";
 import { appRefs, backends, expanded, groupsOf, hasOwnHeaders, leadsTo, otherRefs, replaced } from "./gateway-split.ts";
+import { isFlaggers } from "./refusals.ts";
 import { keyOf, type FoundObjects, type RouteIntent, type Router, type RouteReading } from "./router.ts";
 
 const GATEWAY: Resource = { group: GROUP, version: "v1", plural: "gateways", kind: "Gateway" };
@@ -47,10 +48,6 @@ export const gatewayApiV1beta1 = gatewayApi("gatewayapi:v1beta1");
  */
 function kindOf({ spec, owner }: Pick<RouteIntent, "spec" | "owner">): RouteKind {
   return spec.service?.appProtocol?.toLowerCase() === "grpc" && !isFlaggers(owner) ? GRPC_ROUTE : HTTP_ROUTE;
-}
-
-function isFlaggers(owner: RouteIntent["owner"]): boolean {
-  return groupOf(owner.apiVersion) === "flagger.app";
 }
 
 function routeKey({ namespace, apex }: Names, { resource }: RouteKind): string {

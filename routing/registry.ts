@@ -2,9 +2,10 @@
 import { gatewayApiV1, gatewayApiV1beta1 } from "./gateway-api.ts";
 import { istio } from "./istio.ts";
 import { kubernetes } from "./kubernetes.ts";
+import { nginx } from "./nginx.ts";
 import type { Router } from "./router.ts";
 
-export const ROUTERS: readonly Router[] = [istio, gatewayApiV1, gatewayApiV1beta1, kubernetes];
+export const ROUTERS: readonly Router[] = [istio, gatewayApiV1, gatewayApiV1beta1, kubernetes, nginx];
 
 export function routerFor(name: string): Router | undefined {
   return ROUTERS.find((router) => router.name === name);

@@ -80,6 +80,10 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes, grpcroutes]
   verbs: [get, list, watch, create, patch, delete]
+# Or they are annotations of an Ingress that is made beside the user's, which is only read.
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [get, list, watch, create, patch, delete]
 {{- if .Values.configTracking.enabled }}
 # Asked for by configTracking.enabled: the primary reads copies of what the target reads, and old copies are removed.
 - apiGroups: [""]

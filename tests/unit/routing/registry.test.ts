@@ -4,11 +4,15 @@ import { ROUTERS, routerFor } from "../../../routing/registry.ts";
 import { conforms, intentOf, type Samples } from "./conformance.ts";
 import { gatewaySamples, grpcSamples } from "./gateway.samples.ts";
 import { istioSamples } from "./istio.samples.ts";
+import { nginxSamples } from "./nginx.samples.ts";
 
-const SAMPLES: Record<string, Samples> = { istio: istioSamples, "gatewayapi:v1": gatewaySamples, "gatewayapi:v1beta1": gatewaySamples };
+const SAMPLES: Record<string, Samples> = { istio: istioSamples, "gatewayapi:v1": gatewaySamples, "gatewayapi:v1beta1": gatewaySamples, nginx: nginxSamples };
+
+/** Whatever objects of the user's a router may want to be told of. */
+const EVERYTHING = { ...gatewaySamples.spec, ingressRef: nginxSamples.spec.ingressRef };
 
 describe("routerFor", () => {
-  test.each(["istio", "gatewayapi:v1", "gatewayapi:v1beta1", "kubernetes"])("knows %s", (name) => {
+  test.each(["istio", "gatewayapi:v1", "gatewayapi:v1beta1", "kubernetes", "nginx"])("knows %s", (name) => {
     expect(routerFor(name)?.name).toBe(name);
   });
 
@@ -17,7 +21,7 @@ describe("routerFor", () => {
   });
 
   test("has samples for every router that has a route object", () => {
-    const routed = ROUTERS.filter((router) => router.keys(intentOf(gatewaySamples.spec, 0)).route !== undefined);
+    const routed = ROUTERS.filter((router) => router.keys(intentOf(EVERYTHING, 0)).route !== undefined);
     expect(Object.keys(SAMPLES).sort()).toEqual(routed.map((router) => router.name).sort());
   });
 });

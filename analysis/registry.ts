@@ -2,8 +2,10 @@
 import type { Reporter } from "../crds/status.ts";
 import { prometheus } from "./providers/prometheus.ts";
 import type { BuiltinQueries } from "./queries/builtin.ts";
+import { glooQueries, kumaQueries } from "./queries/envoy.ts";
 import { httpQueries } from "./queries/http.ts";
 import { istioQueries } from "./queries/istio.ts";
+import { linkerdQueries } from "./queries/linkerd.ts";
 import { nginxQueries } from "./queries/nginx.ts";
 import type { Provider } from "./types.ts";
 
@@ -15,6 +17,9 @@ const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([
   ["gatewayapi:v1", httpQueries],
   ["gatewayapi:v1beta1", httpQueries],
   ["nginx", nginxQueries],
+  ["kuma", kumaQueries],
+  ["linkerd", linkerdQueries],
+  ["gloo", glooQueries],
 ]);
 
 export function providerFor(name: string): Provider | undefined {

@@ -36,6 +36,8 @@ export interface Counted {
   /** Counter of requests. */
   requests: string;
   selector(scope: BuiltinScope): string;
+  /** Further matchers of the counter, where it is a bucket of a histogram. */
+  only?: string;
   /** Matcher of those that did not fail. */
   good: string;
   /** The 99th percentile, or the mean where that is all there is, in milliseconds. */
@@ -43,12 +45,12 @@ export interface Counted {
 }
 
 /** A version that answers nothing but failures has no series of good answers at all: that is none of them, and not silence. */
-export function countedQueries({ requests, selector, good, duration }: Counted): BuiltinQueries {
-  const rate = (selected: string, interval: string): string => `sum(rate(${requests}{${selected}}[${interval}]))`;
+export function countedQueries({ requests, selector, only, good, duration }: Counted): BuiltinQueries {
+  const counted = (scope: BuiltinScope, more?: string): string => `${requests}{${[selector(scope), only, more].filter((matcher) => matcher !== undefined).join(",")}}[${scope.interval}]`;
   return {
-    "request-success-rate": (scope) => `(${rate(`${selector(scope)},${good}`, scope.interval)} or vector(0)) / ${rate(selector(scope), scope.interval)} * 100`,
+    "request-success-rate": (scope) => `(sum(rate(${counted(scope, good)})) or vector(0)) / sum(rate(${counted(scope)})) * 100`,
     "request-duration": (scope) => duration(selector(scope), scope.interval),
-    "request-count": (scope) => `sum(increase(${requests}{${selector(scope)}}[${scope.interval}]))`,
+    "request-count": (scope) => `sum(increase(${counted(scope)}))`,
   };
 }
 

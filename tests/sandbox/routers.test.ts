@@ -43,6 +43,22 @@ const LIVES: Life[] = [
     route: "shop-canary",
     left: undefined,
   },
+  {
+    router: "kuma",
+    kind: { group: "kuma.io", version: "v1alpha1", plural: "meshhttproutes", kind: "MeshHTTPRoute" },
+    spec: {},
+    users: [],
+    route: "app",
+    left: { to: [{ targetRef: { kind: "MeshService", name: "app", namespace: "test" }, rules: [{ matches: [{ path: { type: "PathPrefix", value: "/" } }], default: { backendRefs: [{ kind: "MeshService", namespace: "test", name: "app", port: 8080, weight: 1 }] } }] }] },
+  },
+  {
+    router: "linkerd",
+    kind: { group: "gateway.networking.k8s.io", version: "v1", plural: "httproutes", kind: "HTTPRoute" },
+    spec: {},
+    users: [],
+    route: "app",
+    left: { parentRefs: [{ group: "core", kind: "Service", name: "app", port: 8080 }], rules: [{ matches: [{ path: { type: "PathPrefix", value: "/" } }], backendRefs: [{ group: "", kind: "Service", name: "app", port: 8080, weight: 1 }] }] },
+  },
 ];
 
 /** As the product's CRDs would, but for their rules. */

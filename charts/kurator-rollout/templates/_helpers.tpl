@@ -84,6 +84,10 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 - apiGroups: [networking.k8s.io]
   resources: [ingresses]
   verbs: [get, list, watch, create, patch, delete]
+# Or they are routes of Kuma.
+- apiGroups: [kuma.io]
+  resources: [meshhttproutes]
+  verbs: [get, list, watch, create, patch, delete]
 {{- if .Values.configTracking.enabled }}
 # Asked for by configTracking.enabled: the primary reads copies of what the target reads, and old copies are removed.
 - apiGroups: [""]

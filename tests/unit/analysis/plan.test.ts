@@ -196,7 +196,7 @@ describe("plan", () => {
     ["a variable that would break out of the query", { name: "own", query: 'x{a="{{ variables.a }}"}', templateVariables: { a: '"} or vector(100)' } }, {}, "InvalidSpec", "spec.analysis.metrics[0].query"],
     ["braces without a partner", { name: "own", query: "up{{ name" }, {}, "InvalidSpec", "spec.analysis.metrics[0].query"],
     ["no limit in our group", { thresholdRange: undefined }, {}, "InvalidSpec", "spec.analysis.metrics[0].thresholdRange"],
-    ["a builtin of a mesh that has none", {}, { meshProvider: "kuma" }, "UnknownMetric", "spec.analysis.metrics[0].name"],
+    ["a builtin of a mesh that has none", {}, { meshProvider: "osm" }, "UnknownMetric", "spec.analysis.metrics[0].name"],
     ["an address that is no URL", {}, { metricsServer: "prometheus" }, "InvalidSpec", "spec.metricsServer"],
   ])("refuses %s", (_name, metric, more, reason, path) => {
     expect(plan(metric, more)).toMatchObject({ ok: false, problems: [{ reason, path }] });

@@ -9,14 +9,20 @@ const SECONDS = 60;
 
 interface Product {
   router: string;
-  /** Counter of requests, with the labels of the canary's, and the label of their status. */
+  /** Counter of requests, with the labels of the canary's, the label of their status, and what it is when an answer was bad. */
   requests: string;
   canary: Record<string, string>;
   status: string;
+  words?: { good: string; bad: string };
   /** Labels that the series of others have: of the primary, of another app, of another namespace. */
   others: Record<string, string>[];
   /** Histogram of durations: its unit, further labels, and whether the mean is all that is asked for. */
   duration: { name: string; unitMs: number; mean?: boolean; labels?: Record<string, string> };
+}
+
+function envoy(router: string, label: string, name: string, others: string[]): Product {
+  const named = others.map((other) => ({ [label]: other }));
+  return { router, requests: "envoy_cluster_upstream_rq", canary: { [label]: name }, status: "envoy_response_code", others: named, duration: { name: "envoy_cluster_upstream_rq_time", unitMs: 1 } };
 }
 
 const PRODUCTS: Product[] = [
@@ -27,6 +33,19 @@ const PRODUCTS: Product[] = [
     status: "status",
     others: [{ canary: "" }, { ingress: "backend" }, { namespace: "other" }],
     duration: { name: "nginx_ingress_controller_response_duration_seconds", unitMs: 1000, mean: true },
+  },
+  envoy("kuma", "service", "web-canary_webapp_svc_9898", ["web-primary_webapp_svc_9898", "web-canary_other_svc_9898", "my-web-canary_webapp_svc_9898"]),
+  envoy("gloo", "envoy_cluster_name", "webapp-web-canaryupstream-9898_gloo-system", ["webapp-web-primaryupstream-9898_gloo-system", "other-web-canaryupstream-9898_gloo-system"]),
+  envoy("gloo", "envoy_cluster_name", "kube_webapp_web-canary_9898", ["kube_webapp_web-primary_9898", "kube_other_web-canary_9898", "kube_webapp_web_9898"]),
+  envoy("gloo", "envoy_cluster_name", "kube-svc_webapp-web-canary-9898_webapp", ["kube-svc_webapp-web-primary-9898_webapp"]),
+  {
+    router: "linkerd",
+    requests: "response_total",
+    canary: { namespace: "webapp", deployment: "backend", direction: "inbound" },
+    status: "classification",
+    words: { good: "success", bad: "failure" },
+    others: [{ deployment: "backend-primary" }, { namespace: "other" }, { direction: "outbound" }],
+    duration: { name: "response_latency_ms", unitMs: 1 },
   },
 ];
 
@@ -51,8 +70,11 @@ function value(router: string, query: "request-success-rate" | "request-duration
   return sample?.value;
 }
 
-describe.each(PRODUCTS)("$router", ({ router, requests, canary, status, others, duration }) => {
-  const counted = (code: string, perSecond: number, labels: Record<string, string> = {}): Series => ({ name: requests, labels: { ...canary, ...labels, [status]: code }, perSecond });
+describe.each(PRODUCTS)("$router", ({ router, requests, canary, status, words, others, duration }) => {
+  const counted = (code: string, perSecond: number, labels: Record<string, string> = {}): Series => {
+    const said = words === undefined ? code : code.startsWith("5") ? words.bad : words.good;
+    return { name: requests, labels: { ...canary, ...labels, [status]: said, ...(requests.endsWith("_bucket") ? { le: "+Inf" } : {}), ...(words === undefined ? {} : { code }) }, perSecond };
+  };
 
   test("answers of 5xx are failures, and those of others are not the canary's", () => {
     const foreign = others.map((labels) => counted("500", 100, labels));

@@ -4,19 +4,21 @@ import { ROUTERS, routerFor } from "../../../routing/registry.ts";
 import { conforms, intentOf, type Samples } from "./conformance.ts";
 import { gatewaySamples, grpcSamples } from "./gateway.samples.ts";
 import { istioSamples } from "./istio.samples.ts";
+import { kumaSamples } from "./kuma.samples.ts";
+import { glooSamples, linkerdSamples } from "./linkerd.samples.ts";
 import { nginxSamples } from "./nginx.samples.ts";
 
-const SAMPLES: Record<string, Samples> = { istio: istioSamples, "gatewayapi:v1": gatewaySamples, "gatewayapi:v1beta1": gatewaySamples, nginx: nginxSamples };
+const SAMPLES: Record<string, Samples> = { istio: istioSamples, "gatewayapi:v1": gatewaySamples, "gatewayapi:v1beta1": gatewaySamples, nginx: nginxSamples, kuma: kumaSamples, linkerd: linkerdSamples, gloo: glooSamples };
 
 /** Whatever objects of the user's a router may want to be told of. */
 const EVERYTHING = { ...gatewaySamples.spec, ingressRef: nginxSamples.spec.ingressRef };
 
 describe("routerFor", () => {
-  test.each(["istio", "gatewayapi:v1", "gatewayapi:v1beta1", "kubernetes", "nginx"])("knows %s", (name) => {
+  test.each(["istio", "gatewayapi:v1", "gatewayapi:v1beta1", "kubernetes", "nginx", "kuma", "linkerd", "gloo"])("knows %s", (name) => {
     expect(routerFor(name)?.name).toBe(name);
   });
 
-  test.each(["", "Istio", "istio ", "istio:v1", "gloo", "constructor"])("does not guess what %j means", (name) => {
+  test.each(["", "Istio", "istio ", "istio:v1", "gloo:v1", "constructor"])("does not guess what %j means", (name) => {
     expect(routerFor(name)).toBeUndefined();
   });
 

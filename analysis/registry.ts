@@ -2,11 +2,12 @@
 import type { Reporter } from "../crds/status.ts";
 import { prometheus } from "./providers/prometheus.ts";
 import type { BuiltinQueries } from "./queries/builtin.ts";
-import { glooQueries, kumaQueries } from "./queries/envoy.ts";
+import { contourQueries, glooQueries, kumaQueries } from "./queries/envoy.ts";
 import { httpQueries } from "./queries/http.ts";
 import { istioQueries } from "./queries/istio.ts";
 import { linkerdQueries } from "./queries/linkerd.ts";
 import { nginxQueries } from "./queries/nginx.ts";
+import { traefikQueries } from "./queries/traefik.ts";
 import type { Provider } from "./types.ts";
 
 export const PROVIDERS: readonly Provider[] = [prometheus];
@@ -18,7 +19,9 @@ const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([
   ["gatewayapi:v1beta1", httpQueries],
   ["nginx", nginxQueries],
   ["kuma", kumaQueries],
+  ["traefik", traefikQueries],
   ["linkerd", linkerdQueries],
+  ["contour", contourQueries],
   ["gloo", glooQueries],
 ]);
 

@@ -52,6 +52,22 @@ const LIVES: Life[] = [
     left: { to: [{ targetRef: { kind: "MeshService", name: "app", namespace: "test" }, rules: [{ matches: [{ path: { type: "PathPrefix", value: "/" } }], default: { backendRefs: [{ kind: "MeshService", namespace: "test", name: "app", port: 8080, weight: 1 }] } }] }] },
   },
   {
+    router: "traefik",
+    kind: { group: "traefik.io", version: "v1alpha1", plural: "traefikservices", kind: "TraefikService" },
+    spec: {},
+    users: [],
+    route: "app",
+    left: { weighted: { services: [{ name: "app", port: 8080, weight: 1 }] } },
+  },
+  {
+    router: "contour",
+    kind: { group: "projectcontour.io", version: "v1", plural: "httpproxies", kind: "HTTPProxy" },
+    spec: {},
+    users: [{ apiVersion: "projectcontour.io/v1", kind: "HTTPProxy", metadata: { name: "root", namespace: "test" }, spec: { virtualhost: { fqdn: "app.test" }, includes: [{ name: "app" }] } }],
+    route: "app",
+    left: { routes: [{ conditions: [{ prefix: "/" }], services: [{ name: "app", port: 8080, weight: 1 }] }] },
+  },
+  {
     router: "linkerd",
     kind: { group: "gateway.networking.k8s.io", version: "v1", plural: "httproutes", kind: "HTTPRoute" },
     spec: {},

@@ -38,6 +38,15 @@ const PRODUCTS: Product[] = [
   envoy("gloo", "envoy_cluster_name", "webapp-web-canaryupstream-9898_gloo-system", ["webapp-web-primaryupstream-9898_gloo-system", "other-web-canaryupstream-9898_gloo-system"]),
   envoy("gloo", "envoy_cluster_name", "kube_webapp_web-canary_9898", ["kube_webapp_web-primary_9898", "kube_other_web-canary_9898", "kube_webapp_web_9898"]),
   envoy("gloo", "envoy_cluster_name", "kube-svc_webapp-web-canary-9898_webapp", ["kube-svc_webapp-web-primary-9898_webapp"]),
+  envoy("contour", "envoy_cluster_name", "webapp_web-canary_9898", ["webapp_web-primary_9898", "other_web-canary_9898"]),
+  {
+    router: "traefik",
+    requests: "traefik_service_request_duration_seconds_bucket",
+    canary: { service: "webapp-web-canary-9898@kubernetescrd" },
+    status: "code",
+    others: [{ service: "webapp-web-primary-9898@kubernetescrd" }, { service: "other-web-canary-9898@kubernetescrd" }],
+    duration: { name: "traefik_service_request_duration_seconds", unitMs: 1000 },
+  },
   {
     router: "linkerd",
     requests: "response_total",

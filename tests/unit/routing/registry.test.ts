@@ -2,19 +2,31 @@
 import { describe, expect, test } from "@jest/globals";
 import { ROUTERS, routerFor } from "../../../routing/registry.ts";
 import { conforms, intentOf, type Samples } from "./conformance.ts";
+import { contourSamples } from "./contour.samples.ts";
 import { gatewaySamples, grpcSamples } from "./gateway.samples.ts";
 import { istioSamples } from "./istio.samples.ts";
 import { kumaSamples } from "./kuma.samples.ts";
 import { glooSamples, linkerdSamples } from "./linkerd.samples.ts";
 import { nginxSamples } from "./nginx.samples.ts";
+import { traefikSamples } from "./traefik.samples.ts";
 
-const SAMPLES: Record<string, Samples> = { istio: istioSamples, "gatewayapi:v1": gatewaySamples, "gatewayapi:v1beta1": gatewaySamples, nginx: nginxSamples, kuma: kumaSamples, linkerd: linkerdSamples, gloo: glooSamples };
+const SAMPLES: Record<string, Samples> = {
+  istio: istioSamples,
+  "gatewayapi:v1": gatewaySamples,
+  "gatewayapi:v1beta1": gatewaySamples,
+  nginx: nginxSamples,
+  kuma: kumaSamples,
+  traefik: traefikSamples,
+  linkerd: linkerdSamples,
+  contour: contourSamples,
+  gloo: glooSamples,
+};
 
 /** Whatever objects of the user's a router may want to be told of. */
 const EVERYTHING = { ...gatewaySamples.spec, ingressRef: nginxSamples.spec.ingressRef };
 
 describe("routerFor", () => {
-  test.each(["istio", "gatewayapi:v1", "gatewayapi:v1beta1", "kubernetes", "nginx", "kuma", "linkerd", "gloo"])("knows %s", (name) => {
+  test.each(["istio", "gatewayapi:v1", "gatewayapi:v1beta1", "kubernetes", "nginx", "kuma", "traefik", "linkerd", "contour", "gloo"])("knows %s", (name) => {
     expect(routerFor(name)?.name).toBe(name);
   });
 

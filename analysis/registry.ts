@@ -2,11 +2,13 @@
 import type { Reporter } from "../crds/status.ts";
 import { prometheus } from "./providers/prometheus.ts";
 import type { BuiltinQueries } from "./queries/builtin.ts";
+import { apisixQueries } from "./queries/apisix.ts";
 import { contourQueries, glooQueries, kumaQueries } from "./queries/envoy.ts";
 import { httpQueries } from "./queries/http.ts";
 import { istioQueries } from "./queries/istio.ts";
 import { linkerdQueries } from "./queries/linkerd.ts";
 import { nginxQueries } from "./queries/nginx.ts";
+import { skipperQueries } from "./queries/skipper.ts";
 import { traefikQueries } from "./queries/traefik.ts";
 import type { Provider } from "./types.ts";
 
@@ -23,6 +25,8 @@ const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([
   ["linkerd", linkerdQueries],
   ["contour", contourQueries],
   ["gloo", glooQueries],
+  ["apisix", apisixQueries],
+  ["skipper", skipperQueries],
 ]);
 
 export function providerFor(name: string): Provider | undefined {

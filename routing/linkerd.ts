@@ -14,7 +14,7 @@ export const linkerd = gatewayApi("linkerd", {
 function refuses({ spec, owner }: RouteIntent): Problem[] {
   if (isFlaggers(owner)) return [];
   const unable = (["mirror", "corsPolicy", "rewrite"] as const).filter((word) => spec.service?.[word] !== undefined);
-  const problems: Problem[] = unable.map((word) => ({ reason: "Unsupported", path: `spec.service.${word}`, message: `Linkerd's proxies do not know ${word} of an HTTPRoute. Remove it.` }));
+  const problems: Problem[] = unable.map((word) => ({ reason: "Unsupported", path: `spec.service.${word}`, message: `Linkerd's proxies are not known to carry out ${word} of an HTTPRoute. Remove it.` }));
   const within = (spec.service?.gatewayRefs ?? []).length === 0 && (spec.service?.hosts ?? []).length > 0;
   if (within) problems.push({ reason: "Unsupported", path: "spec.service.hosts", message: "Callers in the mesh reach the app by its Service, whatever host they name. Remove hosts, or name a Gateway in gatewayRefs." });
   return problems;

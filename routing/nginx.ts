@@ -1,15 +1,14 @@
 // How does ingress-nginx split traffic? By a second Ingress for the same hosts and paths, whose annotations say how much of it, or of whom, goes to its backend.
 // The user's Ingress leads to the apex Service and is never written; the one beside it is the engine's.
 import type { CanarySpec } from "../crds/canary.ts";
-import { defined, isMap, list, map, text, type Json } from "../crds/json.ts";
+import { isMap, list, map, text, type Json } from "../crds/json.ts";
 import type { Problem } from "../crds/problem.ts";
-import type { KubeObject, Resource } from "../engine/ports.ts";
-import { copied, isOurs, removed, taken } from "./beside.ts";
+import type { KubeObject } from "../engine/ports.ts";
+import { isOurs, removed } from "./beside.ts";
+import { backendsOf, besideIngress, INGRESS, INGRESS_VERSION, ingressProblems, ledTo, objectAt, routeKey, sourceKeys } from "./ingress.ts";
 import { beyond, isFlaggers, notHttp, unheard } from "./refusals.ts";
-import { keyOf, type FoundObjects, type RouteIntent, type Router, type RouteReading } from "./router.ts";
+import type { FoundObjects, RouteIntent, Router, RouteReading } from "./router.ts";
 
-const INGRESS: Resource = { group: "networking.k8s.io", version: "v1", plural: "ingresses", kind: "Ingress" };
-const API_VERSION = `${INGRESS.group}/${INGRESS.version}`;
 const PREFIX = "nginx.ingress.kubernetes.io/";
 const CANARY = `${PREFIX}canary`;
 const WEIGHT = `${PREFIX}canary-weight`;
@@ -18,14 +17,9 @@ const BY_HEADER = `${PREFIX}canary-by-header`;
 const BY_HEADER_VALUE = `${PREFIX}canary-by-header-value`;
 const BY_HEADER_PATTERN = `${PREFIX}canary-by-header-pattern`;
 const BY_COOKIE = `${PREFIX}canary-by-cookie`;
-const CLASS = "kubernetes.io/ingress.class";
-/** Names that other controllers give their classes by default. The object behind a name may be out of sight, so any other name is believed. */
-const OTHER_CLASSES: ReadonlySet<string> = new Set(["alb", "apisix", "azure-application-gateway", "azure/application-gateway", "cilium", "contour", "gce", "gce-internal", "haproxy", "istio", "kong", "openshift-default", "skipper", "traefik"]);
-
 const CAN = { weights: true, mirror: false, match: true, sessionAffinity: false };
 
-type Names = Pick<RouteIntent, "namespace" | "apex">;
-type Asked = Names & Pick<RouteIntent, "spec" | "owner">;
+type Asked = Pick<RouteIntent, "namespace" | "apex" | "spec" | "owner">;
 
 export const nginx: Router = {
   name: "nginx",
@@ -35,57 +29,27 @@ export const nginx: Router = {
   refersTo: [],
   can: CAN,
   keys: (intent) => ({ route: routeKey(intent), others: [] }),
-  reads: (intent) => sourceKey(intent) ?? [],
+  reads: sourceKeys,
   check,
   render,
   read,
-  restore: (intent, found) => removed(INGRESS.kind, API_VERSION, intent, found),
+  restore: (intent, found) => removed(INGRESS.kind, INGRESS_VERSION, intent, found),
 };
-
-function sourceKey({ namespace, spec }: Pick<Asked, "namespace" | "spec">): [string] | undefined {
-  return spec.ingressRef === undefined ? undefined : [keyOf(INGRESS, namespace, spec.ingressRef.name)];
-}
-
-function routeKey({ namespace, spec }: Pick<Asked, "namespace" | "spec">): string | undefined {
-  return spec.ingressRef === undefined ? undefined : keyOf(INGRESS, namespace, copyName(spec.ingressRef));
-}
-
-function copyName({ name }: { name: string }): string {
-  return `${name}-canary`;
-}
-
-function objectAt(key: string | undefined, found: FoundObjects): KubeObject | undefined {
-  return key === undefined ? undefined : found.get(key);
-}
 
 // Check
 
 function check(intent: RouteIntent, found: FoundObjects): Problem[] {
-  const { spec } = intent;
-  const said = [...beyond(intent, CAN), ...notHttp(intent), ...choiceProblems(spec), ...unheard(intent, [], "Remove it: the Ingress says by its rules and annotations what becomes of requests.")];
-  if (spec.ingressRef === undefined) {
-    return [...said, { reason: "InvalidSpec", path: "spec.ingressRef", message: `Without an Ingress no traffic would ever come. Name the one that leads to Service ${intent.apex}: ingressRef: { apiVersion: ${API_VERSION}, kind: Ingress, name: ... }.` }];
-  }
-  return [...said, ...sourceProblems(intent, spec.ingressRef.name, found), ...taken(objectAt(routeKey(intent), found), intent, "spec.ingressRef.name")];
+  const said = [...beyond(intent, CAN), ...notHttp(intent), ...choiceProblems(intent.spec), ...unheard(intent, [], "Remove it: the Ingress says by its rules and annotations what becomes of requests.")];
+  return [...said, ...ingressProblems(intent, found, { classes: ["nginx"], product: "ingress-nginx", more: (source, where) => dialects(source, where) })];
 }
 
-function sourceProblems(intent: RouteIntent, name: string, found: FoundObjects): Problem[] {
+function dialects(source: KubeObject, where: string): Problem[] {
   const path = "spec.ingressRef.name";
-  const where = `Ingress ${intent.namespace}/${name}`;
-  const [key = ""] = sourceKey(intent) ?? [];
-  const source = found.get(key);
-  if (source === undefined) return [{ reason: "GatewayMissing", path, message: `There is no ${where}. Create it with a rule that leads to Service ${intent.apex}, or name one that is there.` }];
   const annotations = source.metadata.annotations ?? {};
+  const foreign = Object.keys(annotations).find((annotation) => annotation.startsWith("nginx.org/") || annotation.startsWith("nginx.com/"));
   const problems: Problem[] = [];
-  const named = text(map(source.spec).ingressClassName) ?? annotations[CLASS];
-  const dialect = Object.keys(annotations).find((annotation) => annotation.startsWith("nginx.org/") || annotation.startsWith("nginx.com/"));
-  if (named !== undefined && OTHER_CLASSES.has(named)) {
-    problems.push({ reason: "Unsupported", path, message: `${where} is of the class ${named}, whose controller does not know the canary annotations of ingress-nginx. Name an Ingress of ingress-nginx, or use another provider.` });
-  } else if (dialect !== undefined) {
-    problems.push({ reason: "Unsupported", path, message: `${where} is written for the controller of F5 (${dialect}), which does not know the canary annotations of ingress-nginx. Name an Ingress of ingress-nginx, or use another provider.` });
-  }
+  if (foreign !== undefined) problems.push({ reason: "Unsupported", path, message: `${where} is written for the controller of F5 (${foreign}), which does not know the canary annotations of ingress-nginx. Name an Ingress of ingress-nginx, or use another provider.` });
   if (annotations[CANARY] === "true") problems.push({ reason: "InvalidSpec", path, message: `${where} is itself the canary of another one (${CANARY}). Name that one.` });
-  if (split(source.spec, intent) === undefined) problems.push({ reason: "InvalidSpec", path, message: `None of the rules of ${where} leads to Service ${intent.apex}. Let one lead there, or name the Ingress that does.` });
   return problems;
 }
 
@@ -152,25 +116,8 @@ function patternOf({ form, value }: { form: string; value: string }): string {
 // Render
 
 function render(intent: RouteIntent, found: FoundObjects): KubeObject[] {
-  const { spec } = intent;
-  const before = objectAt(routeKey(intent), found);
-  const source = objectAt(sourceKey(intent)?.[0], found);
-  // Where the user's is gone, what was made of it stays; it can still be led to nobody.
-  const rules = source === undefined ? map(before?.spec) : split(source.spec, intent);
-  if (spec.ingressRef === undefined || (source === undefined && before === undefined) || (before !== undefined && !isOurs(before, intent))) return [];
-  // The copy of rules that lead nowhere any more would be refused as one without rules.
-  if (rules === undefined && before === undefined) return [];
-  const inherited = Object.entries((source ?? before)?.metadata.annotations ?? {}).filter(([key]) => isOwn(key) && !isCanary(key));
-  return [
-    copied(intent, before, {
-      apiVersion: API_VERSION,
-      kind: INGRESS.kind,
-      name: copyName(spec.ingressRef),
-      isOwnAnnotation: isOwn,
-      annotations: { ...Object.fromEntries(inherited), ...canaryAnnotations(intent) },
-      spec: rules ?? map(before?.spec),
-    }),
-  ];
+  const own = { isOwn, isCopied: (key: string) => !isCanary(key), annotations: () => canaryAnnotations(intent), backends: (backend: Json) => [ledTo(backend, `${intent.apex}-canary`)], byDefault: true };
+  return besideIngress(intent, found, own);
 }
 
 /**
@@ -183,26 +130,12 @@ function canaryAnnotations(intent: RouteIntent): Record<string, string> {
   return { [CANARY]: "true", [WEIGHT]: "0", ...(canaryWeight === 100 ? chosen(intent) : {}) };
 }
 
-/** Issuers of certificates, DNS and the like act on the Ingress that their annotations are on: of all others only the class is copied. */
 function isOwn(key: string): boolean {
-  return key.startsWith(PREFIX) || key === CLASS;
+  return key.startsWith(PREFIX);
 }
 
 function isCanary(key: string): boolean {
   return key === CANARY || key.startsWith(`${CANARY}-`);
-}
-
-/** What of an Ingress leads to the apex, with the canary in its place; undefined where nothing does. Certificates are those of the user's Ingress. */
-function split(spec: unknown, { apex }: Names): Json | undefined {
-  const { ingressClassName, defaultBackend, rules } = map(spec);
-  const leads = (backend: unknown): boolean => map(map(backend).service).name === apex;
-  const moved = (backend: unknown): Json => ({ ...map(backend), service: { ...map(map(backend).service), name: `${apex}-canary` } });
-  const kept = list(rules).map(map).flatMap((rule) => {
-    const paths = list(map(rule.http).paths).map(map).filter(({ backend }) => leads(backend));
-    return paths.length === 0 ? [] : [{ ...rule, http: { ...map(rule.http), paths: paths.map((path) => ({ ...path, backend: moved(path.backend) })) } }];
-  });
-  if (kept.length === 0 && !leads(defaultBackend)) return undefined;
-  return defined({ ingressClassName, defaultBackend: leads(defaultBackend) ? moved(defaultBackend) : undefined, rules: kept.length === 0 ? undefined : kept });
 }
 
 // Read
@@ -223,10 +156,4 @@ function read(intent: Asked, found: FoundObjects): RouteReading {
   if (annotations[BY_HEADER] === undefined && annotations[BY_COOKIE] === undefined) return { kind: "known", primaryWeight: 100 - percent, canaryWeight: percent, scope: "all", mirror: false };
   if (percent !== 0) return unknown("users are chosen by header or cookie, and others by weight as well");
   return { kind: "known", primaryWeight: 0, canaryWeight: 100, scope: "matched", mirror: false };
-}
-
-function backendsOf(spec: unknown): (string | undefined)[] {
-  const { defaultBackend, rules } = map(spec);
-  const paths = list(rules).flatMap((rule) => list(map(map(rule).http).paths).map((path) => map(path).backend));
-  return [...(defaultBackend === undefined ? [] : [defaultBackend]), ...paths].map((backend) => text(map(map(backend).service).name));
 }

@@ -3,7 +3,7 @@ import { GROUPS, type Canary } from "../../crds/canary.ts";
 import { mapFromText, text } from "../../crds/json.ts";
 import type { Problem } from "../../crds/problem.ts";
 import { planMetrics } from "../../analysis/plan.ts";
-import { ROUTERS } from "../../routing/registry.ts";
+import { deadProvider, ROUTERS } from "../../routing/registry.ts";
 import { checkService } from "../workload/service.ts";
 import { foreignController, groupOf, originOf, HANDBACK } from "../../crds/marks.ts";
 import { primaryLabel } from "../workload/primary.ts";
@@ -40,6 +40,8 @@ export function problemsOf(context: Context, drawing: Drawing, rival: string | u
 function routing(drawing: Drawing): Problem[] {
   const { world, provider } = drawing;
   if (world.router === undefined) {
+    const dead = deadProvider(provider);
+    if (dead !== undefined) return [{ reason: "Unsupported", path: "spec.provider", message: dead }];
     return [{ reason: "RouterMissing", path: "spec.provider", message: `there is no router "${provider}"; use ${ROUTERS.map(({ name }) => name).join(" or ")}` }];
   }
   const unserved = world.router.needs({ spec: drawing.canary.spec, owner: world.owner }).filter((kind) => drawing.version(kind.kind) === "");

@@ -44,6 +44,22 @@ const LIVES: Life[] = [
     left: undefined,
   },
   {
+    router: "skipper",
+    kind: { group: "networking.k8s.io", version: "v1", plural: "ingresses", kind: "Ingress" },
+    spec: { ingressRef: { apiVersion: "networking.k8s.io/v1", kind: "Ingress", name: "shop" } },
+    users: [{ ...ingress, spec: { ...map(ingress.spec), ingressClassName: "skipper" } }],
+    route: "shop-canary",
+    left: undefined,
+  },
+  {
+    router: "apisix",
+    kind: { group: "apisix.apache.org", version: "v2", plural: "apisixroutes", kind: "ApisixRoute" },
+    spec: { routeRef: { apiVersion: "apisix.apache.org/v2", kind: "ApisixRoute", name: "shop" } },
+    users: [{ apiVersion: "apisix.apache.org/v2", kind: "ApisixRoute", metadata: { name: "shop", namespace: "test" }, spec: { http: [{ name: "app", match: { hosts: ["app.test"], paths: ["/*"] }, backends: [{ serviceName: "app", servicePort: 8080 }] }] } }],
+    route: "shop-app-canary",
+    left: undefined,
+  },
+  {
     router: "kuma",
     kind: { group: "kuma.io", version: "v1alpha1", plural: "meshhttproutes", kind: "MeshHTTPRoute" },
     spec: {},
@@ -197,5 +213,31 @@ test("nginx: A/B leads those whom the manifest chooses, and nobody else", async 
   expect(await scene.until(() => annotation("canary-by-header") === "x-user" && annotation("canary-weight") === "0", 10)).toBe(true);
   expect(await scene.until(() => scene.status().phase === "Succeeded", 300)).toBe(true);
   expect(annotation("canary-by-header")).toBeUndefined();
+  await scene.end();
+});
+
+test("a product that is no more is refused with what to use in its place, and the workload is not touched", async () => {
+  const scene = new Scene(19);
+  await furnish(scene, "1.0.0");
+  scene.start("one");
+  scene.store.create(CANARIES, canaryOf({ provider: "smi:v1alpha2" }));
+  const said = (): string | undefined => scene.status().conditions?.find(({ type, status, reason }) => type === "Stalled" && status === "True" && reason === "Unsupported")?.message;
+  expect(await scene.until(() => said() !== undefined, 60)).toBe(true);
+  expect(said()).toMatch(/spec\.provider.*Use gatewayapi:v1/);
+  expect(scene.store.get("deployments.apps", "test", "app-primary")).toBeUndefined();
+  await scene.end();
+});
+
+test("a Canary whose product is installed later begins then", async () => {
+  const life = LIVES.find(({ router }) => router === "traefik");
+  if (life === undefined) throw new Error("no life");
+  const scene = new Scene(23);
+  await furnish(scene, "1.0.0");
+  scene.start("one");
+  scene.store.create(CANARIES, canaryOf({ provider: "traefik", service: { port: 8080 }, analysis: { interval: "5s", threshold: 2, stepWeight: 20, metrics: METRICS } }));
+  const stalled = (): string | undefined => scene.status().conditions?.find(({ type, status }) => type === "Stalled" && status === "True")?.reason;
+  expect(await scene.until(() => stalled() === "RouterMissing", 60)).toBe(true);
+  serve(scene, life.kind);
+  expect(await scene.until(() => scene.status().phase === "Initialized", 120)).toBe(true);
   await scene.end();
 });

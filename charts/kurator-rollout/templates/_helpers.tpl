@@ -80,9 +80,12 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes, grpcroutes]
   verbs: [get, list, watch, create, patch, delete]
-# Or they are annotations of an Ingress that is made beside the user's, which is only read.
+# Or they are in an Ingress or ApisixRoute that is made beside the user's, which is only read.
 - apiGroups: [networking.k8s.io]
   resources: [ingresses]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apisix.apache.org]
+  resources: [apisixroutes]
   verbs: [get, list, watch, create, patch, delete]
 # Or they are routes of Kuma, Traefik or Contour.
 - apiGroups: [kuma.io]

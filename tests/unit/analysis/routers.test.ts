@@ -48,6 +48,22 @@ const PRODUCTS: Product[] = [
     duration: { name: "traefik_service_request_duration_seconds", unitMs: 1000 },
   },
   {
+    router: "apisix",
+    requests: "apisix_http_status",
+    canary: { route: "webapp_shop-web-canary_app" },
+    status: "code",
+    others: [{ route: "webapp_shop_app" }, { route: "other_shop-web-canary_app" }],
+    duration: { name: "apisix_http_latency", unitMs: 1, labels: { type: "request" } },
+  },
+  {
+    router: "skipper",
+    requests: "skipper_response_duration_seconds_bucket",
+    canary: { route: "kube_webapp__shop_canary__app_example_com____web_canary" },
+    status: "code",
+    others: [{ route: "kube_webapp__shop_canary__app_example_com____web_primary" }, { route: "kube_webapp__shop__app_example_com____web" }, { route: "kube_other__shop_canary__app_example_com____web_canary" }],
+    duration: { name: "skipper_serve_route_duration_seconds", unitMs: 1000, mean: true },
+  },
+  {
     router: "linkerd",
     requests: "response_total",
     canary: { namespace: "webapp", deployment: "backend", direction: "inbound" },

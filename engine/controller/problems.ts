@@ -5,7 +5,7 @@ import type { Problem } from "../../crds/problem.ts";
 import { planMetrics } from "../../analysis/plan.ts";
 import { deadProvider, ROUTERS } from "../../routing/registry.ts";
 import { checkService } from "../workload/service.ts";
-import { foreignController, groupOf, originOf, HANDBACK } from "../../crds/marks.ts";
+import { foreignController, groupOf, originOf, ownerMark, HANDBACK, OWNER } from "../../crds/marks.ts";
 import { primaryLabel } from "../workload/primary.ts";
 import { scalesOther } from "../workload/scalers.ts";
 import { workloadOf } from "../workload/kinds.ts";
@@ -33,7 +33,7 @@ export function problemsOf(context: Context, drawing: Drawing, rival: string | u
       message: `${settings.kind} ${settings.target} selects its pods by none of the labels app, name, app.kubernetes.io/name; add one of them to spec.selector.matchLabels (the ${settings.kind} must be made anew for it)`,
     });
   }
-  problems.push(...renamed(drawing), ...windowProblems(canary.spec.windows, context.clock.now()), ...routing(drawing), ...names(drawing), ...scaling(drawing), ...metrics(context, drawing));
+  problems.push(...renamed(drawing), ...windowProblems(canary.spec.windows, context.clock.now()), ...routing(drawing), ...rerouted(context, drawing), ...names(drawing), ...scaling(drawing), ...metrics(context, drawing));
   return problems;
 }
 
@@ -120,6 +120,20 @@ function renamed({ settings, world }: Drawing): Problem[] {
   if (before === undefined || before === settings.apex) return [];
   const message = `cannot be changed from ${before} while the app is rolled out; put it back, or delete the Canary, wait until the app is given back, and make it anew`;
   return [{ reason: "NameTaken", path: "spec.service.name", message }];
+}
+
+/** Another provider, Ingress or route would be led beside the one that is, which nobody would lead back any more: its weight would outlive the pods. */
+function rerouted({ caches }: Context, drawing: Drawing): Problem[] {
+  const { world, provider, canary } = drawing;
+  const known = mapFromText(world.primary?.metadata.annotations?.[HANDBACK]);
+  const before = text(known?.route);
+  if (before === undefined || world.router === undefined || before === world.router.keys(routeIntent(drawing)).route) return [];
+  const [kind = "", inside = "", name = ""] = before.split("/");
+  const left = caches.get(kind, inside, name);
+  if (left?.metadata.annotations?.[OWNER] !== ownerMark(world.owner)) return [];
+  const path = known?.provider !== provider ? "spec.provider" : canary.spec.ingressRef !== undefined ? "spec.ingressRef" : canary.spec.routeRef !== undefined ? "spec.routeRef" : "spec.provider";
+  const message = `cannot be changed while ${left.kind} ${inside}/${name} leads the app's traffic; put it back, or delete the Canary, wait until the app is given back, and make it anew`;
+  return [{ reason: "NameTaken", path, message }];
 }
 
 /** What the contract has and this engine does not do yet is refused by name: a field that is silently ignored would promote what nobody checked. What a router cannot do it says itself. */

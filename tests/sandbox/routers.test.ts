@@ -7,6 +7,7 @@ import { foundOf } from "../unit/routing/conformance.ts";
 import { routerFor } from "../../routing/registry.ts";
 import type { KubeObject } from "../../sandbox/api/types.ts";
 import { Scene } from "../../sandbox/simulation/scene.ts";
+import { QUIET } from "../../sandbox/simulation/transport.ts";
 import { canaryOf, furnish, setImage } from "../../sandbox/simulation/story.ts";
 
 const CANARIES = "canaries.rollout.kurator.dev";
@@ -164,6 +165,24 @@ describe.each(LIVES)("$router", (life) => {
     await scene.end();
   });
 
+  test("a release that crashes is rolled back, and with it the route before the pods, whatever the network does", async () => {
+    const { scene, weight } = await begun(life);
+    scene.network.faults = { ...QUIET, refused: 0.1, replyLost: 0.1, throttled: 0.05, conflicts: 0.1, delayMs: 200, watchCut: 0.05, watchLagMs: 400 };
+    setImage(scene, "2.0.0");
+    // The version that comes while another has users is the one that crashes.
+    expect(await scene.until(() => (weight() ?? 0) >= 20, 200)).toBe(true);
+    setImage(scene, "3.0.0-crash");
+    const replicas = (): number => (scene.store.get("deployments.apps", "test", "app")?.spec as { replicas: number }).replicas;
+    const bad: string[] = [];
+    scene.store.subscribe(() => ((weight() ?? 0) > 0 && replicas() === 0 ? bad.push(`${weight()} at ${scene.nowMs}`) : 0));
+    expect(await scene.until(() => scene.status().phase === "Failed", 400)).toBe(true);
+    scene.network.faults = { ...QUIET };
+    expect(await scene.until(() => scene.status().target?.scale === "Zero" && replicas() === 0, 120)).toBe(true);
+    expect(weight()).toBe(0);
+    expect(bad).toEqual([]);
+    await scene.end();
+  });
+
   test("a quiet world costs nothing", async () => {
     const { scene } = await begun(life);
     await scene.advance(30_000);
@@ -239,5 +258,55 @@ test("a Canary whose product is installed later begins then", async () => {
   expect(await scene.until(() => stalled() === "RouterMissing", 60)).toBe(true);
   serve(scene, life.kind);
   expect(await scene.until(() => scene.status().phase === "Initialized", 120)).toBe(true);
+  await scene.end();
+});
+
+test.each<[string, object, string]>([
+  ["another Ingress", { ingressRef: { apiVersion: "networking.k8s.io/v1", kind: "Ingress", name: "other" } }, "spec.ingressRef"],
+  ["another provider", { provider: "istio" }, "spec.provider"],
+])("nginx: %s in the middle of a run leaves no weight behind, across a new engine too, and is put back", async (_what, change, path) => {
+  const [life] = LIVES;
+  if (life === undefined) throw new Error("no life");
+  const { scene, weight } = await begun(life);
+  scene.store.create(INGRESS, { ...structuredClone(ingress), metadata: { name: "other", namespace: "test" } });
+  setImage(scene, "2.0.0");
+  expect(await scene.until(() => weight() === 40, 100)).toBe(true);
+  const edit = (spec: object): void => {
+    const canary = structuredClone(scene.store.get(CANARIES, "test", "app"));
+    if (canary !== undefined) scene.store.update(CANARIES, { ...canary, spec: { ...map(canary.spec), ...spec } });
+  };
+  const original = map(scene.store.get(CANARIES, "test", "app")?.spec);
+  edit(change);
+  const said = (): string | undefined => scene.status().conditions?.find(({ type, status, reason }) => type === "Stalled" && status === "True" && reason === "NameTaken")?.message;
+  expect(await scene.until(() => said()?.includes(path) === true, 10)).toBe(true);
+  scene.kill("one");
+  scene.start("two");
+  await scene.advance(60_000);
+  expect(said()).toContain(`${path}`);
+  expect(scene.store.get(INGRESS, "test", "other-canary")).toBeUndefined();
+  expect((scene.store.get("deployments.apps", "test", "app")?.spec as { replicas: number }).replicas).toBeGreaterThan(0);
+  edit({ ingressRef: original.ingressRef, provider: original.provider });
+  expect(await scene.until(() => scene.status().phase === "Succeeded", 400)).toBe(true);
+  expect(scene.store.get(INGRESS, "test", "shop-canary")?.metadata.annotations).toMatchObject({ "nginx.ingress.kubernetes.io/canary-weight": "0" });
+  await scene.end();
+});
+
+test("nginx: an engine that was away when the Canary went gives the app back, and the Ingress beside the user's goes first", async () => {
+  const [life] = LIVES;
+  if (life === undefined) throw new Error("no life");
+  const { scene, weight } = await begun(life, { stepWeight: 20 });
+  setImage(scene, "2.0.0");
+  expect(await scene.until(() => weight() === 40, 100)).toBe(true);
+  scene.kill("one");
+  scene.store.delete(CANARIES, "test", "app");
+  await scene.advance(5_000);
+  const gone: string[] = [];
+  scene.store.subscribe(({ type, object }) => (type === "DELETED" ? gone.push(`${object.kind} ${object.metadata.name}`) : 0));
+  scene.start("two");
+  expect(await scene.until(() => scene.store.get("deployments.apps", "test", "app-primary") === undefined, 120)).toBe(true);
+  const order = ["Ingress shop-canary", "Service app-canary", "Deployment app-primary"].map((one) => gone.indexOf(one));
+  expect(order).toEqual([...order].sort((left, right) => left - right));
+  expect(order).not.toContain(-1);
+  expect(scene.store.get(INGRESS, "test", "shop")?.spec).toEqual(ingress.spec);
   await scene.end();
 });

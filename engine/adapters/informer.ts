@@ -59,6 +59,7 @@ export class Informer implements Cache {
   private listed = false;
   private missingSinceMs: number | undefined;
   private brokenSinceMs: number | undefined;
+  private refused = false;
   /** Endings in a row that were not good. */
   private failures = 0;
   /** Where the watch resumes; "" lists. */
@@ -81,6 +82,11 @@ export class Informer implements Cache {
   /** The API server does not serve the kind (yet). */
   get missing(): boolean {
     return this.missingSinceMs !== undefined;
+  }
+
+  /** The engine was never allowed to see any of them. */
+  get forbidden(): boolean {
+    return this.refused && !this.listed;
   }
 
   get(namespace: string, name: string): KubeObject | undefined {
@@ -154,6 +160,7 @@ export class Informer implements Cache {
       // A page whose snapshot has expired begins the list anew.
       if (response.status === 410) return "stale";
       if (response.status !== 200) {
+        this.refused = response.status === 403;
         this.options.log.warn({ kind: this.resource.kind, status: response.status }, "list refused");
         return "broken";
       }
@@ -167,7 +174,7 @@ export class Informer implements Cache {
     this.resourceVersion = version;
     this.heard = version;
     this.brokenSinceMs = undefined;
-    const began = this.missing;
+    const began = this.missing || this.forbidden;
     this.missingSinceMs = undefined;
     this.listed = true;
     if (began) {

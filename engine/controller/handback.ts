@@ -66,7 +66,9 @@ function estateOf(key: Key, context: Context): Estate | "unknown" | undefined {
   const remembering = others.filter(({ object }) => object.metadata.annotations?.[HANDBACK] !== undefined);
   const memory = remembering.find(({ resource }) => resource !== SERVICES) ?? remembering[0];
   const info = infoOf(memory?.object, key);
-  if (memory !== undefined && !routesKnown(context, context.router(info.provider))) return "unknown";
+  const router = memory === undefined ? undefined : context.router(info.provider);
+  // What may not be seen cannot be led back, and what it leads to must not go.
+  if (!routesKnown(context, router) || router?.kinds.flat().some(({ kind }) => caches.forbidden(kind)) === true) return "unknown";
   const routes = context.routedKinds.flatMap((kind) => caches.resource(kind) ?? []).flatMap(marked);
   // Routes go first: one that is left leads to Services which are about to go.
   const objects = [...routes, ...others];
@@ -74,7 +76,7 @@ function estateOf(key: Key, context: Context): Estate | "unknown" | undefined {
   const workload = workloadOf(info.kind) ?? WORKLOADS[0];
   const primary = remembering.find(({ resource, object }) => resource === workload?.resource && object.metadata.name === primaryName(info.target))?.object;
   if (info.autoscaler?.kind === SCALED_OBJECTS.kind) {
-    if (!caches.seek(SCALED_OBJECTS)) return "unknown";
+    if (!caches.seek(SCALED_OBJECTS) || caches.forbidden(SCALED_OBJECTS.kind)) return "unknown";
     objects.push(...marked(SCALED_OBJECTS));
   }
   if (workload === undefined) return undefined;

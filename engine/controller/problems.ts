@@ -33,11 +33,11 @@ export function problemsOf(context: Context, drawing: Drawing, rival: string | u
       message: `${settings.kind} ${settings.target} selects its pods by none of the labels app, name, app.kubernetes.io/name; add one of them to spec.selector.matchLabels (the ${settings.kind} must be made anew for it)`,
     });
   }
-  problems.push(...renamed(drawing), ...windowProblems(canary.spec.windows, context.clock.now()), ...routing(drawing), ...rerouted(context, drawing), ...names(drawing), ...scaling(drawing), ...metrics(context, drawing));
+  problems.push(...renamed(drawing), ...windowProblems(canary.spec.windows, context.clock.now()), ...routing(context, drawing), ...rerouted(context, drawing), ...names(drawing), ...scaling(drawing), ...metrics(context, drawing));
   return problems;
 }
 
-function routing(drawing: Drawing): Problem[] {
+function routing({ caches }: Context, drawing: Drawing): Problem[] {
   const { world, provider } = drawing;
   if (world.router === undefined) {
     const dead = deadProvider(provider);
@@ -46,6 +46,8 @@ function routing(drawing: Drawing): Problem[] {
   }
   const unserved = world.router.needs({ spec: drawing.canary.spec, owner: world.owner }).filter((kind) => drawing.version(kind.kind) === "");
   if (unserved.length > 0) {
+    const hidden = unserved.filter((kind) => caches.forbidden(kind.kind)).map(({ plural, group }) => `${plural}.${group}`);
+    if (hidden.length > 0) return [{ reason: "Forbidden", path: "spec.provider", message: `the engine may not list and watch ${hidden.join(", ")}; give it the rules of the chart's role` }];
     const kinds = unserved.map((kind) => kind.kind).join(", ");
     return [{ reason: "RouterMissing", path: "spec.provider", message: `the API server serves no ${kinds}: install ${provider} and its CRDs` }];
   }

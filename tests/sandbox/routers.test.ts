@@ -310,3 +310,37 @@ test("nginx: an engine that was away when the Canary went gives the app back, an
   expect(scene.store.get(INGRESS, "test", "shop")?.spec).toEqual(ingress.spec);
   await scene.end();
 });
+
+test("a kind that the engine may not see is told by name, and looked for again", async () => {
+  const [life] = LIVES;
+  if (life === undefined) throw new Error("no life");
+  const scene = new Scene(29);
+  await furnish(scene, "1.0.0");
+  serve(scene, life.kind);
+  for (const object of life.users) scene.store.create(INGRESS, structuredClone(object));
+  let allowed = false;
+  const transport = scene.network.transport.bind(scene.network);
+  scene.network.transport = (alive) => {
+    const real = transport(alive);
+    const refused = { status: 403, headers: {}, body: "{}" };
+    return { ...real, request: async (request) => (!allowed && request.path.includes("/ingresses") ? refused : real.request(request)) };
+  };
+  scene.start("one");
+  scene.store.create(CANARIES, canaryOf({ provider: "nginx", service: { port: 8080 }, ...life.spec, analysis: { interval: "5s", threshold: 2, stepWeight: 20, metrics: METRICS } }));
+  const stalled = () => scene.status().conditions?.find(({ type, status }) => type === "Stalled" && status === "True");
+  expect(await scene.until(() => stalled()?.reason === "Forbidden", 60)).toBe(true);
+  expect(stalled()?.message).toContain("ingresses.networking.k8s.io");
+  allowed = true;
+  expect(await scene.until(() => scene.status().phase === "Initialized", 180)).toBe(true);
+  // Nor is anything taken away that a route may lead to which cannot be seen.
+  scene.kill("one");
+  allowed = false;
+  scene.store.delete(CANARIES, "test", "app");
+  scene.start("two");
+  await scene.advance(60_000);
+  expect([INGRESS, "services"].map((resource) => scene.store.get(resource, "test", resource === INGRESS ? "shop-canary" : "app-canary")?.metadata.name)).toEqual(["shop-canary", "app-canary"]);
+  allowed = true;
+  expect(await scene.until(() => scene.store.get("deployments.apps", "test", "app-primary") === undefined, 180)).toBe(true);
+  expect(scene.store.get(INGRESS, "test", "shop-canary")).toBeUndefined();
+  await scene.end();
+});

@@ -8,8 +8,8 @@ import type { PlannedMetric, Policy, Reading } from "../../../analysis/types.ts"
 import type { CanaryMetric, CanarySpec } from "../../../crds/canary.ts";
 import type { Verdict } from "../../../crds/status.ts";
 
-function plan(metric: Partial<CanaryMetric>, more: { group?: string; lookBackMs?: number; meshProvider?: string; metricsServer?: string; template?: (namespace: string, name: string) => unknown } = {}) {
-  const spec = { targetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "backend" }, service: { port: 80 }, analysis: { metrics: [{ name: "request-success-rate", thresholdRange: { min: 99 }, ...metric }] } } as CanarySpec;
+function plan(metric: Partial<CanaryMetric>, more: { group?: string; lookBackMs?: number; meshProvider?: string; metricsServer?: string; template?: (namespace: string, name: string) => unknown } = {}, refs: Partial<CanarySpec> = {}) {
+  const spec = { targetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "backend" }, service: { port: 80 }, ...refs, analysis: { metrics: [{ name: "request-success-rate", thresholdRange: { min: 99 }, ...metric }] } } as CanarySpec;
   return planMetrics({ group: "rollout.kurator.dev", name: "backend", namespace: "webapp", spec, metricsServer: "http://prometheus:9090", meshProvider: "istio", ...more });
 }
 
@@ -187,6 +187,14 @@ describe("plan", () => {
   test("an inline query has its words filled in", () => {
     const metric = planned({ name: "own", query: 'rate(x{ns="{{ namespace }}",t="{{target}}-{{ variables.tier }}"}[{{- interval -}}])', templateVariables: { tier: "web" }, interval: "30s" });
     expect(metric.query).toBe('rate(x{ns="webapp",t="backend-web"}[30s])');
+  });
+
+  test("ingress and route are those that the manifest names, and the target's name where it names none", () => {
+    const query = "{{ ingress }} {{ route }}";
+    expect(planned({ name: "own", query }).query).toBe("backend backend");
+    const refs = { ingressRef: { apiVersion: "networking.k8s.io/v1", kind: "Ingress", name: "shop" }, routeRef: { apiVersion: "apisix.apache.org/v2", kind: "ApisixRoute", name: "door" } } as const;
+    expect(planned({ name: "own", query }, {}, refs).query).toBe("shop door");
+    expect(planned({}, { meshProvider: "nginx" }, refs).query).toContain('namespace="webapp",ingress="shop",canary!=""');
   });
 
   test.each<[string, Partial<CanaryMetric>, object, string, string]>([

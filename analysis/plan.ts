@@ -87,7 +87,8 @@ function scopeOf({ group, namespace, spec }: Plan, interval: string, reporter: R
   const { appProtocol = "", portName = "" } = spec.service ?? {};
   // Flagger's rate knows statuses of HTTP only, and its manifests have their thresholds set for that.
   const grpc = group !== GROUPS.flagger.group && [appProtocol, portName].some((protocol) => /^grpc(-|$)/i.test(protocol));
-  return { namespace, target: spec.targetRef.name, interval, reporter, grpc, ...(spec.targetRef.kind === "Service" ? { service: true } : {}) };
+  const target = spec.targetRef.name;
+  return { namespace, target, apex: spec.service?.name ?? target, ingress: spec.ingressRef?.name ?? target, route: spec.routeRef?.name ?? target, interval, reporter, grpc, ...(spec.targetRef.kind === "Service" ? { service: true } : {}) };
 }
 
 /** A builtin's name beside a query or a template is both of them, as in Flagger: neither is silently left out. */
@@ -199,7 +200,7 @@ function templateOf(plan: Plan, metric: CanaryMetric, path: string): Template | 
 function written(plan: Plan, metric: CanaryMetric, query: string, path: string, provider?: Provider): Built | Problem {
   const target = plan.spec.targetRef.name;
   const interval = windowOf(plan, metric);
-  const words = { name: plan.name, namespace: plan.namespace, target, service: plan.spec.service?.name ?? target, ingress: target, route: target, interval, variables: metric.templateVariables ?? {} };
+  const words = { name: plan.name, namespace: plan.namespace, target, service: plan.spec.service?.name ?? target, ingress: plan.spec.ingressRef?.name ?? target, route: plan.spec.routeRef?.name ?? target, interval, variables: metric.templateVariables ?? {} };
   const rendered = renderQuery(query, words, path, provider?.form);
   return rendered.ok ? { query: rendered.text } : rendered.problem;
 }

@@ -13,13 +13,32 @@ import { splunk } from "./providers/splunk.ts";
 import { stackdriver } from "./providers/stackdriver.ts";
 import { web } from "./providers/web.ts";
 import type { BuiltinQueries } from "./queries/builtin.ts";
+import { apisixQueries } from "./queries/apisix.ts";
+import { contourQueries, glooQueries, kumaQueries } from "./queries/envoy.ts";
 import { httpQueries } from "./queries/http.ts";
 import { istioQueries } from "./queries/istio.ts";
+import { linkerdQueries } from "./queries/linkerd.ts";
+import { nginxQueries } from "./queries/nginx.ts";
+import { skipperQueries } from "./queries/skipper.ts";
+import { traefikQueries } from "./queries/traefik.ts";
 import type { Provider } from "./types.ts";
 
 export const PROVIDERS: readonly Provider[] = [prometheus, cloudwatch, datadog, dynatrace, externalmetrics, graphite, influxdb, newrelic, skywalking, splunk, stackdriver, web];
 
-const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([["istio", istioQueries], ["kubernetes", httpQueries], ["gatewayapi:v1", httpQueries], ["gatewayapi:v1beta1", httpQueries]]);
+const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([
+  ["istio", istioQueries],
+  ["kubernetes", httpQueries],
+  ["gatewayapi:v1", httpQueries],
+  ["gatewayapi:v1beta1", httpQueries],
+  ["nginx", nginxQueries],
+  ["kuma", kumaQueries],
+  ["traefik", traefikQueries],
+  ["linkerd", linkerdQueries],
+  ["contour", contourQueries],
+  ["gloo", glooQueries],
+  ["apisix", apisixQueries],
+  ["skipper", skipperQueries],
+]);
 
 export function providerFor(name: string): Provider | undefined {
   return PROVIDERS.find((provider) => provider.name === name);

@@ -123,7 +123,7 @@ async function kinds(options: EngineOptions, api: KubeApi): Promise<Watched[]> {
     watched.push({ resource, metadataOnly: true, trim: metadataTrimmed, ...(resource.kind === "Secret" ? { fieldSelector: "type!=helm.sh/release.v1" } : {}) });
   }
   for (const router of ROUTERS) {
-    for (const versions of router.kinds) {
+    for (const versions of router.rare === true ? [] : router.kinds) {
       // Routers share kinds.
       if (watched.some(({ resource }) => versions.some((version) => version.group === resource.group && version.plural === resource.plural))) continue;
       // Where none is served yet all are looked for: nobody knows which version the mesh will have that is installed later.

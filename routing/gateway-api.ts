@@ -3,12 +3,13 @@
 import { isDeepStrictEqual } from "node:util";
 import type { CanarySpec } from "../crds/canary.ts";
 import { defined, list, map, text, type Json } from "../crds/json.ts";
-import { foreignController, groupOf, markedAnnotations, originalSpec, originOf, unmarked } from "../crds/marks.ts";
 import type { Problem } from "../crds/problem.ts";
 import type { KubeObject, Resource } from "../engine/ports.ts";
+import { foreign, givenBack, isTaken, routeObject } from "./adopt.ts";
 import { GRPC_ROUTE } from "./gateway-grpc.ts";
 import { GROUP, HTTP_ROUTE, type RouteKind } from "./gateway-rules.ts";
-import { appRefs, backends, expanded, groupsOf, hasOwnHeaders, leadsTo, otherRefs, replaced } from "./gateway-split.ts";
+import { expanded, hasOwnHeaders, leadsTo, otherRefs, replaced, splitOf } from "./gateway-split.ts";
+import { beyond, isFlaggers } from "./refusals.ts";
 import { keyOf, type FoundObjects, type RouteIntent, type Router, type RouteReading } from "./router.ts";
 
 const GATEWAY: Resource = { group: GROUP, version: "v1", plural: "gateways", kind: "Gateway" };
@@ -17,27 +18,39 @@ const KINDS: readonly RouteKind[] = [HTTP_ROUTE, GRPC_ROUTE];
 type Names = Pick<RouteIntent, "namespace" | "apex">;
 type Asked = Names & Pick<RouteIntent, "spec" | "owner">;
 
-/** Two names for one thing: which version is written is what the API server serves, and not what the manifest calls it. */
-function gatewayApi(name: string): Router {
+/** Where products that are led by the same routes differ. */
+export interface Variant {
+  can?: Partial<Router["can"]>;
+  /** What the engine's route is attached to where the manifest names no Gateway; nothing when absent. */
+  parents?(intent: Asked): Json[];
+  /** What the product does not do with a route of the engine's. */
+  refuses?(intent: RouteIntent): Problem[];
+}
+
+const CAN = { weights: true, mirror: true, match: true, sessionAffinity: true };
+
+export function gatewayApi(name: string, variant: Variant = {}): Router {
+  const can = { ...CAN, ...variant.can };
   const versions = (resource: Resource): Resource[] => [resource, { ...resource, version: "v1beta1" }];
   return {
     name,
     kinds: [versions(HTTP_ROUTE.resource), [GRPC_ROUTE.resource], versions(GATEWAY)],
-    needs: (intent) => [kindOf(intent).resource, GATEWAY],
+    needs: (intent) => [kindOf(intent).resource, ...(variant.parents !== undefined && gatewayRefs(intent.spec).length === 0 ? [] : [GATEWAY])],
     refersTo: [GATEWAY.kind],
-    can: { weights: true, mirror: true, match: true, sessionAffinity: true },
+    can,
     keys: (intent) => ({ route: routeKey(intent, kindOf(intent)), others: [] }),
     reads: (intent) => [
       ...gatewayRefs(intent.spec).map((ref) => keyOf(GATEWAY, text(ref.namespace) ?? intent.namespace, text(ref.name) ?? "")),
       ...KINDS.filter((kind) => kind !== kindOf(intent)).map((kind) => routeKey(intent, kind)),
     ],
-    check,
-    render,
+    check: (intent, found) => [...beyond(intent, can), ...check(intent, found, variant)],
+    render: (intent, found, version) => render(intent, found, version, variant),
     read,
     restore,
   };
 }
 
+/** Two names for one thing: which version is written is what the API server serves, and not what the manifest calls it. */
 export const gatewayApiV1 = gatewayApi("gatewayapi:v1");
 export const gatewayApiV1beta1 = gatewayApi("gatewayapi:v1beta1");
 
@@ -49,10 +62,6 @@ function kindOf({ spec, owner }: Pick<RouteIntent, "spec" | "owner">): RouteKind
   return spec.service?.appProtocol?.toLowerCase() === "grpc" && !isFlaggers(owner) ? GRPC_ROUTE : HTTP_ROUTE;
 }
 
-function isFlaggers(owner: RouteIntent["owner"]): boolean {
-  return groupOf(owner.apiVersion) === "flagger.app";
-}
-
 function routeKey({ namespace, apex }: Names, { resource }: RouteKind): string {
   return keyOf(resource, namespace, apex);
 }
@@ -62,20 +71,24 @@ function gatewayRefs(spec: CanarySpec): Json[] {
   return list(spec.service?.gatewayRefs).map((ref) => ({ group: GROUP, kind: GATEWAY.kind, ...defined(map(ref)) }));
 }
 
+function parentsOf(intent: Asked, variant: Variant): Json[] {
+  const named = gatewayRefs(intent.spec);
+  return named.length === 0 ? (variant.parents?.(intent) ?? []) : named;
+}
+
 // Check
 
-function check(intent: RouteIntent, found: FoundObjects): Problem[] {
-  const { spec, owner } = intent;
+function check(intent: RouteIntent, found: FoundObjects, variant: Variant): Problem[] {
+  const { spec } = intent;
   const kind = kindOf(intent);
   const route = found.get(routeKey(intent, kind));
-  const foreign = route === undefined ? undefined : foreignController(route, owner, "spec.service.name");
-  const problems = [...(foreign === undefined ? [] : [foreign]), ...kind.unsayableChoice(spec), ...portions(intent), ...rivals(intent, found)];
+  const problems = [...foreign(route, intent), ...kind.unsayableChoice(spec), ...portions(intent), ...rivals(intent, found)];
   // The rules of a route that is the user's own are the user's own.
-  if (route !== undefined && (originOf(route, owner.uid) ?? "adopted") === "adopted") return [...problems, ...unsplittable(intent, route)];
+  if (route !== undefined && isTaken(route, intent)) return [...problems, ...unsplittable(intent, route)];
   const path = "spec.service.gatewayRefs";
   const message = `Without a Gateway no traffic would ever come. Name one in ${path}, or make the ${kind.resource.kind} ${intent.apex} of your own that leads to Service ${intent.apex}.`;
-  if (gatewayRefs(spec).length === 0) problems.push({ reason: "InvalidSpec", path, message });
-  return [...problems, ...missingGateways(intent, found), ...kind.unsayableService(spec), ...othersWords(intent)];
+  if (parentsOf(intent, variant).length === 0) problems.push({ reason: "InvalidSpec", path, message });
+  return [...problems, ...missingGateways(intent, found), ...kind.unsayableService(spec), ...othersWords(intent), ...(variant.refuses?.(intent) ?? [])];
 }
 
 /** A route of the other kind that leads to the app: by the user, or by the engine before the protocol was another one. */
@@ -132,33 +145,22 @@ function missingGateways({ namespace, spec }: RouteIntent, found: FoundObjects):
 
 // Render
 
-function render(intent: RouteIntent, found: FoundObjects, version: (kind: string) => string): KubeObject[] {
+function render(intent: RouteIntent, found: FoundObjects, version: (kind: string) => string, variant: Variant): KubeObject[] {
   const kind = kindOf(intent);
   const before = found.get(routeKey(intent, kind));
-  const origin = before === undefined ? "created" : (originOf(before, intent.owner.uid) ?? "adopted");
-  const spec = map(before?.spec);
-  const apex = origin === "created" ? intent.spec.service?.apex : undefined;
-  const labels = { ...before?.metadata.labels, ...apex?.labels };
   return [
-    {
-      ...before,
+    routeObject(intent, before, {
       apiVersion: `${GROUP}/${version(kind.resource.kind)}`,
       kind: kind.resource.kind,
-      metadata: defined({
-        ...before?.metadata,
-        name: intent.apex,
-        namespace: intent.namespace,
-        labels: Object.keys(labels).length === 0 ? undefined : labels,
-        annotations: { ...markedAnnotations(before, origin, origin === "adopted" ? spec : undefined), ...apex?.annotations },
-      }),
-      spec: origin === "created" ? generated(intent, spec) : { ...spec, rules: replaced(rulesOf(spec), intent, before !== undefined && originOf(before, intent.owner.uid) !== undefined, (base) => expanded(base, intent)) },
-    },
+      made: (spec) => generated(intent, spec, variant),
+      taken: (spec, ours) => ({ ...spec, rules: replaced(rulesOf(spec), intent, ours, (base) => expanded(base, intent)) }),
+    }),
   ];
 }
 
-function generated(intent: RouteIntent, before: Json): Json {
+function generated(intent: RouteIntent, before: Json, variant: Variant): Json {
   const hosts = (intent.spec.service?.hosts ?? []).filter((host) => host !== "*");
-  return defined({ ...before, parentRefs: gatewayRefs(intent.spec), hostnames: hosts.length === 0 ? undefined : hosts, rules: expanded(manifestRule(intent), intent) });
+  return defined({ ...before, parentRefs: parentsOf(intent, variant), hostnames: hosts.length === 0 ? undefined : hosts, rules: expanded(manifestRule(intent), intent) });
 }
 
 /** The rule that the manifest asks for, with the apex Service as its backend. */
@@ -179,37 +181,17 @@ function read(intent: Asked, found: FoundObjects): RouteReading {
   const unknown = (why: string): RouteReading => ({ kind: "unknown", why: `${object.kind} ${intent.namespace}/${intent.apex}: ${why}` });
   const refused = notAccepted(object);
   if (refused !== undefined) return unknown(refused);
-  const [primary, canary] = backends(intent);
-  const groups = groupsOf(rulesOf(map(object.spec)), intent);
-  const [first] = groups;
-  if (first === undefined || groups.some(({ state }) => state === "unsplit")) return unknown(`each of its rules for the app should lead to ${primary} and ${canary}`);
-  const readings = groups.map((group) => weightsOf(appRefs(group.split, intent), primary, canary));
-  const [reading] = readings;
-  if (reading === undefined || readings.some((other) => other?.primaryWeight !== reading.primaryWeight)) return unknown("its rules disagree, or their weights are no percents that sum to 100");
-  if (first.state === "sticky" && reading.canaryWeight === 0) return unknown(`users are kept at ${canary}, which has no weight`);
-  if (groups.some(({ state }) => state !== first.state)) return unknown("its rules do not choose the same users");
-  return { kind: "known", ...reading, scope: first.state === "matched" ? "matched" : "all", mirror: groups.some(({ split }) => mirrors(split, canary)) };
-}
-
-function mirrors(rule: Json, canary: string): boolean {
-  return list(rule.filters).some((filter) => map(map(map(filter).requestMirror).backendRef).name === canary);
-}
-
-function weightsOf(refs: Json[], primary: string, canary: string): { primaryWeight: number; canaryWeight: number } | undefined {
-  const [left, right] = [refs.find((ref) => ref.name === primary)?.weight, refs.find((ref) => ref.name === canary)?.weight];
-  if (refs.length !== 2 || !isPercent(left) || !isPercent(right) || left + right !== 100) return undefined;
-  return { primaryWeight: left, canaryWeight: right };
-}
-
-function isPercent(value: unknown): value is number {
-  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 100;
+  const reading = splitOf(rulesOf(map(object.spec)), intent);
+  return typeof reading === "string" ? unknown(reading) : { kind: "known", ...reading };
 }
 
 /** A gateway that refused the route, or has not seen its newest generation, sends what it sent before. Gateways that it names no more do not count. */
 function notAccepted(object: KubeObject): string | undefined {
-  const wanted = list(map(object.spec).parentRefs).map(map);
+  // Some write the namespace out that the route has left out.
+  const inside = (ref: Json): Json => ({ namespace: object.metadata.namespace, ...ref });
+  const wanted = list(map(object.spec).parentRefs).map(map).map(inside);
   for (const { parentRef, conditions } of list(map(object.status).parents).map(map)) {
-    if (!wanted.some((ref) => isDeepStrictEqual(ref, parentRef))) continue;
+    if (!wanted.some((ref) => isDeepStrictEqual(ref, inside(map(parentRef))))) continue;
     const accepted = list(conditions).map(map).find((condition) => condition.type === "Accepted");
     if (accepted === undefined) continue;
     const gateway = text(map(parentRef).name) ?? "";
@@ -222,18 +204,7 @@ function notAccepted(object: KubeObject): string | undefined {
 // Restore
 
 function restore(intent: Names & { owner: RouteIntent["owner"] }, found: FoundObjects): { restored: KubeObject[]; deleted: KubeObject[] } {
-  const objects = KINDS.flatMap((kind) => found.get(routeKey(intent, kind)) ?? []).filter((object) => originOf(object, intent.owner.uid) !== undefined);
-  return { restored: objects.map((object) => ({ ...unmarked(object), spec: givenBack(object, intent) })), deleted: [] };
-}
-
-/**
- * As it was found. A route that the engine made, one whose record somebody destroyed and one that its owner has edited since keep what they say now, with
- * the apex Service in place of the backends, which are about to go.
- */
-function givenBack(object: KubeObject, intent: Names): Json {
   const toApex = (spec: Json, ours: boolean): Json => ({ ...spec, rules: replaced(rulesOf(spec), intent, ours, (base) => [base]) });
-  const now = toApex(map(object.spec), true);
-  const record = originalSpec(object);
-  if (record === undefined || !isDeepStrictEqual(now, toApex(record, false))) return now;
-  return rulesOf(record).every((rule) => [undefined, "apex"].includes(leadsTo(rule, intent))) ? record : now;
+  const clean = (record: Json): boolean => rulesOf(record).every((rule) => [undefined, "apex"].includes(leadsTo(rule, intent)));
+  return { restored: KINDS.flatMap((kind) => givenBack(found.get(routeKey(intent, kind)), intent, toApex, clean).restored), deleted: [] };
 }

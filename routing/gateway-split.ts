@@ -10,6 +10,7 @@
 import { defined, list, map, text, without, type Json } from "../crds/json.ts";
 import { sendsCookie, setCookies } from "./cookies.ts";
 import { crossed } from "./gateway-rules.ts";
+import { isPercent } from "./refusals.ts";
 import type { RouteIntent } from "./router.ts";
 
 type Apex = Pick<RouteIntent, "apex">;
@@ -148,4 +149,28 @@ function mirrorTo(template: Json | undefined, intent: RouteIntent): Json | undef
   if (intent.mirror !== true) return undefined;
   const backendRef = defined({ group: template?.group, kind: template?.kind, name: backends(intent)[1], port: template?.port });
   return { type: "RequestMirror", requestMirror: { backendRef } };
+}
+
+/** What rules say that were made of one another as above; a sentence when they say nothing that can be told. */
+export function splitOf(rules: readonly Json[], apex: Apex): { primaryWeight: number; canaryWeight: number; scope: "all" | "matched"; mirror: boolean } | string {
+  const [primary, canary] = backends(apex);
+  const groups = groupsOf(rules, apex);
+  const [first] = groups;
+  if (first === undefined || groups.some(({ state }) => state === "unsplit")) return `each of its rules for the app should lead to ${primary} and ${canary}`;
+  const readings = groups.map((group) => weightsOf(appRefs(group.split, apex), primary, canary));
+  const [reading] = readings;
+  if (reading === undefined || readings.some((other) => other?.primaryWeight !== reading.primaryWeight)) return "its rules disagree, or their weights are no percents that sum to 100";
+  if (first.state === "sticky" && reading.canaryWeight === 0) return `users are kept at ${canary}, which has no weight`;
+  if (groups.some(({ state }) => state !== first.state)) return "its rules do not choose the same users";
+  return { ...reading, scope: first.state === "matched" ? "matched" : "all", mirror: groups.some(({ split }) => mirrors(split, canary)) };
+}
+
+function mirrors(rule: Json, canary: string): boolean {
+  return list(rule.filters).some((filter) => map(map(map(filter).requestMirror).backendRef).name === canary);
+}
+
+function weightsOf(refs: Json[], primary: string, canary: string): { primaryWeight: number; canaryWeight: number } | undefined {
+  const [left, right] = [refs.find((ref) => ref.name === primary)?.weight, refs.find((ref) => ref.name === canary)?.weight];
+  if (refs.length !== 2 || !isPercent(left) || !isPercent(right) || left + right !== 100) return undefined;
+  return { primaryWeight: left, canaryWeight: right };
 }

@@ -48,6 +48,8 @@ export interface Router {
   name: string;
   /** The kinds it reads and writes, most preferred version first: the shell watches the first version of each that is served. */
   kinds: readonly (readonly Resource[])[];
+  /** Its kinds are watched from the first Canary on that asks for it: most clusters have none of them, and looking for what nobody needs would cost requests. */
+  rare?: boolean;
   /** The kinds, in their most preferred version, without which this manifest cannot be worked on. */
   needs(intent: Pick<RouteIntent, "spec" | "owner">): readonly Resource[];
   /** Kinds among them that Canaries refer to across namespaces and that are never written, such as gateways. */

@@ -28,7 +28,7 @@ untracked=$(render --set configTracking.enabled=false)
 has '--enable-config-tracking=false' "$untracked"; has 'resources: \[secrets\]' "$untracked"
 lacks 'kind: CustomResourceDefinition' "$(render --set crds.install=false)"
 has 'kind: Deployment' "$(render --set replicaCount=1,podDisruptionBudget.enabled=false,networkPolicy.enabled=false,fullnameOverride=engine)"
-for wrong in replicaCount=-1 metricsServer=prometheus meshProvider=linkerd 'watchNamespaces={A_B}' nonsense=1; do
+for wrong in replicaCount=-1 metricsServer=prometheus meshProvider=osm 'watchNamespaces={A_B}' nonsense=1; do
   if render --set "$wrong" >/dev/null 2>&1; then echo "the values schema lets $wrong through"; exit 1; fi
 done
 tester=charts/loadtester

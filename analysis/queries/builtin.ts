@@ -8,6 +8,11 @@ export type BuiltinName = keyof typeof BUILTIN_UNITS;
 export interface BuiltinScope {
   namespace: string;
   target: string;
+  /** Name of the apex Service. */
+  apex: string;
+  /** The Ingress, or the route, that the manifest names; the target's name where it names none. */
+  ingress: string;
+  route: string;
   /** The target is a Service: what is asked of is its copy, whatever workload stands behind it. */
   service?: boolean;
   /** PromQL duration, for example "1m". */
@@ -24,6 +29,39 @@ type Query = (scope: BuiltinScope) => string;
 export interface BuiltinQueries extends Readonly<Record<BuiltinName | "request-count", Query>> {
   /** How many requests of the app, primary included, the reporter saw. Absent where there are no reporters to choose from. */
   readonly "reported-count"?: Query;
+}
+
+/** Where a router counts requests: names of its series, and which of them are the canary's. */
+export interface Counted {
+  /** Counter of requests. */
+  requests: string;
+  selector(scope: BuiltinScope): string;
+  /** Further matchers of the counter, where it is a bucket of a histogram. */
+  only?: string;
+  /** Matcher of those that did not fail. */
+  good: string;
+  /** The 99th percentile, or the mean where that is all there is, in milliseconds. */
+  duration(selector: string, interval: string): string;
+}
+
+/** A version that answers nothing but failures has no series of good answers at all: that is none of them, and not silence. */
+export function countedQueries({ requests, selector, only, good, duration }: Counted): BuiltinQueries {
+  const counted = (scope: BuiltinScope, more?: string): string => `${requests}{${[selector(scope), only, more].filter((matcher) => matcher !== undefined).join(",")}}[${scope.interval}]`;
+  return {
+    "request-success-rate": (scope) => `(sum(rate(${counted(scope, good)})) or vector(0)) / sum(rate(${counted(scope)})) * 100`,
+    "request-duration": (scope) => duration(selector(scope), scope.interval),
+    "request-count": (scope) => `sum(increase(${counted(scope)}))`,
+  };
+}
+
+/** Of a histogram, whose unit is `toMs` milliseconds long. */
+export function percentile(bucket: string, toMs: number): Counted["duration"] {
+  return (selector, interval) => `histogram_quantile(0.99, sum(rate(${bucket}{${selector}}[${interval}])) by (le))${toMs === 1 ? "" : ` * ${toMs}`}`;
+}
+
+/** Of a histogram in seconds. */
+export function mean(name: string): Counted["duration"] {
+  return (selector, interval) => `sum(rate(${name}_sum{${selector}}[${interval}])) / sum(rate(${name}_count{${selector}}[${interval}])) * 1000`;
 }
 
 export function isBuiltin(name: string): name is BuiltinName {

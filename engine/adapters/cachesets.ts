@@ -59,7 +59,7 @@ export class CacheSet implements Caches {
 
   seek(resource: Resource): boolean {
     const known = this.informers.get(keyOf(resource));
-    if (known !== undefined) return known.every((informer) => informer.synced);
+    if (known !== undefined) return known.every((informer) => informer.synced || informer.forbidden);
     const added = this.add({ resource });
     const { life } = this;
     if (life !== undefined) for (const informer of added) void informer.run(life);
@@ -129,7 +129,11 @@ export class CacheSet implements Caches {
   }
 
   resource(kind: string): Resource | undefined {
-    return this.kinds.get(kind)?.find((resource) => this.informers.get(keyOf(resource))?.some((informer) => !informer.missing));
+    return this.kinds.get(kind)?.find((resource) => this.informers.get(keyOf(resource))?.some((informer) => !informer.missing && !informer.forbidden));
+  }
+
+  forbidden(kind: string): boolean {
+    return this.kinds.get(kind)?.some((resource) => this.informers.get(keyOf(resource))?.some((informer) => informer.forbidden)) === true;
   }
 
   /** A kind that came or went has no object to wake those that wait for it, such as every Canary when its mesh is installed. */

@@ -2,6 +2,7 @@
 // An idle informer costs one request per renewal of its watch and nothing else.
 import type { Cache, Clock, KubeObject, Log, Random, Resource } from "../ports.ts";
 import { apiVersionOf, collection } from "./kube.ts";
+import { isPacked, packed, unpacked, versionOf, whole, type Packed } from "./packed.ts";
 import type { Transport } from "./transport.ts";
 import { cutAfter, sleep } from "./waiting.ts";
 
@@ -55,13 +56,6 @@ interface WatchEvent {
  */
 type Ending = "listed" | "ended" | "stale" | "broken" | "missing";
 
-/** An object that nobody has asked for: one of a cluster's thousands, in a fraction of the memory. */
-interface Packed {
-  version: string;
-  uid: string;
-  text: string;
-}
-
 export class Informer implements Cache {
   readonly resource: Resource;
   private readonly objects = new Map<string, KubeObject | Packed>();
@@ -70,6 +64,7 @@ export class Informer implements Cache {
   private listed = false;
   private missingSinceMs: number | undefined;
   private brokenSinceMs: number | undefined;
+  private refused = false;
   /** Endings in a row that were not good. */
   private failures = 0;
   /** Where the watch resumes; "" lists. */
@@ -92,6 +87,11 @@ export class Informer implements Cache {
   /** The API server does not serve the kind (yet). */
   get missing(): boolean {
     return this.missingSinceMs !== undefined;
+  }
+
+  /** The engine was never allowed to see any of them. */
+  get forbidden(): boolean {
+    return this.refused && !this.listed;
   }
 
   get(namespace: string, name: string): KubeObject | undefined {
@@ -178,6 +178,7 @@ export class Informer implements Cache {
       // A page whose snapshot has expired begins the list anew.
       if (response.status === 410) return "stale";
       if (response.status !== 200) {
+        this.refused = response.status === 403;
         this.options.log.warn({ kind: this.resource.kind, status: response.status }, "list refused");
         return "broken";
       }
@@ -191,7 +192,7 @@ export class Informer implements Cache {
     this.resourceVersion = version;
     this.heard = version;
     this.brokenSinceMs = undefined;
-    const began = this.missing;
+    const began = this.missing || this.forbidden;
     this.missingSinceMs = undefined;
     this.listed = true;
     if (began) {
@@ -370,27 +371,6 @@ function eventOf(line: string): WatchEvent | undefined {
 
 function keyOf(object: KubeObject): string {
   return `${object.metadata.namespace ?? ""}/${object.metadata.name}`;
-}
-
-function packed(object: KubeObject): Packed {
-  const { resourceVersion = "", uid = "" } = object.metadata;
-  return { version: resourceVersion, uid, text: JSON.stringify(object) };
-}
-
-function isPacked(object: KubeObject | Packed): object is Packed {
-  return "text" in object && !("metadata" in object);
-}
-
-function unpacked({ text }: Packed): KubeObject {
-  return JSON.parse(text) as KubeObject;
-}
-
-function whole(object: KubeObject | Packed): KubeObject {
-  return isPacked(object) ? unpacked(object) : object;
-}
-
-function versionOf(object: KubeObject | Packed): string {
-  return isPacked(object) ? object.version : (object.metadata.resourceVersion ?? "");
 }
 
 /** Resource versions of one kind are numbers that grow; Kubernetes guarantees it since 1.35 and has always done it. */

@@ -14,15 +14,17 @@ export interface Caches {
   get(plural: string, namespace: string, name: string): KubeObject | undefined;
   /** Objects that are marked as one Canary's. */
   owned(plural: string, namespace: string, mark: string): readonly KubeObject[];
-  /** Begins to watch a kind that few Canaries need; true as soon as it is known what there is, or that the kind is not served. */
+  /** Begins to watch a kind that few Canaries need; true as soon as it is known what there is, or that the kind is not served or not to be seen. */
   seek(resource: Resource): boolean;
   /** Why all rollouts are frozen; undefined where they are not. */
   freeze(): string | undefined;
   /** Takes in what a write returned, so that no pass sees the world older than its own last write. */
   absorb(object: KubeObject): void;
   forget(object: KubeObject): void;
-  /** The kind as this API server serves it; undefined when it does not. */
+  /** The kind as this API server serves it; undefined when it does not, or shows it to others alone. */
   resource(kind: string): Resource | undefined;
+  /** The engine has no right to watch it. */
+  forbidden(kind: string): boolean;
   readonly synced: boolean;
 }
 
@@ -60,7 +62,7 @@ export interface Context {
   pods: PodWatch;
   leadership: Leadership;
   router(provider: string): Router | undefined;
-  /** Kinds that routers write. */
+  /** Kinds that routers write, those of rare ones too. */
   routedKinds: readonly string[];
   http: Http;
   /** Who the engine itself is, for providers that may be asked in its name. */

@@ -17,6 +17,7 @@ import { keyOf } from "./observe.ts";
 import { DRAIN_UNTIL, type Handback } from "./project.ts";
 import type { Pass } from "./reconcile.ts";
 import { configResources } from "./configs.ts";
+import { routesKnown } from "./world.ts";
 import { REVISIONS } from "./wanted.ts";
 
 const NAMESPACES: Resource = { group: "", version: "v1", plural: "namespaces", kind: "Namespace" };
@@ -40,7 +41,7 @@ export async function handBack(key: Key, context: Context, memory: Memory): Prom
   context.recorder.forget(key);
   const estate = estateOf(key, context);
   if (estate === undefined) return { kind: "forget" };
-  if (estate === "unknown") return { kind: "retry", why: "it is not known yet which autoscalers there are" };
+  if (estate === "unknown") return { kind: "retry", why: "it is not known yet which routes and autoscalers there are" };
   if (!context.leadership.mayWrite()) return STOPPED;
   const namespace = await context.api.get({ resource: NAMESPACES, namespace: "", name: key.namespace });
   // Everything in a terminating namespace goes by itself; starting pods there would only be in the way.
@@ -56,24 +57,26 @@ function estateOf(key: Key, context: Context): Estate | "unknown" | undefined {
   const { caches } = context;
   const owner = `${key.group}/${key.name}`;
   const kinds: Resource[] = [HPAS, ...WORKLOADS.map(({ resource }) => resource), REVISIONS, ...configResources(context.options.configKinds)];
-  for (const kind of context.routedKinds) {
-    const resource = caches.resource(kind);
-    if (resource !== undefined) kinds.push(resource);
-  }
   const marked = (resource: Resource): { resource: Resource; object: KubeObject }[] =>
     caches
       .owned(resource.plural, key.namespace, owner)
       .filter((object) => !collected(object, key))
       .map((object) => ({ resource, object }));
-  const objects = kinds.flatMap(marked);
-  if (objects.length === 0) return undefined;
-  const remembering = objects.filter(({ object }) => object.metadata.annotations?.[HANDBACK] !== undefined);
+  const others = kinds.flatMap(marked);
+  const remembering = others.filter(({ object }) => object.metadata.annotations?.[HANDBACK] !== undefined);
   const memory = remembering.find(({ resource }) => resource !== SERVICES) ?? remembering[0];
   const info = infoOf(memory?.object, key);
+  const router = memory === undefined ? undefined : context.router(info.provider);
+  // What may not be seen cannot be led back, and what it leads to must not go.
+  if (!routesKnown(context, router) || router?.kinds.flat().some(({ kind }) => caches.forbidden(kind)) === true) return "unknown";
+  const routes = context.routedKinds.flatMap((kind) => caches.resource(kind) ?? []).flatMap(marked);
+  // Routes go first: one that is left leads to Services which are about to go.
+  const objects = [...routes, ...others];
+  if (objects.length === 0) return undefined;
   const workload = workloadOf(info.kind) ?? WORKLOADS[0];
   const primary = remembering.find(({ resource, object }) => resource === workload?.resource && object.metadata.name === primaryName(info.target))?.object;
   if (info.autoscaler?.kind === SCALED_OBJECTS.kind) {
-    if (!caches.seek(SCALED_OBJECTS)) return "unknown";
+    if (!caches.seek(SCALED_OBJECTS) || caches.forbidden(SCALED_OBJECTS.kind)) return "unknown";
     objects.push(...marked(SCALED_OBJECTS));
   }
   if (workload === undefined) return undefined;

@@ -93,6 +93,8 @@ function trafficSeen(drawing: Drawing): TrafficSeen {
   if (reading.canaryWeight !== status.route.canaryWeight || reading.primaryWeight !== status.route.primaryWeight) {
     return { kind: "differs", why: `weights are ${reading.primaryWeight}/${reading.canaryWeight}` };
   }
+  // Two routers write the choice into annotations, which nothing below compares; without a weight nobody is chosen.
+  if (reading.canaryWeight > 0 && (reading.scope ?? "all") !== intent.scope) return { kind: "differs", why: `its weights are those of ${reading.scope === "matched" ? "chosen users" : "everybody"}` };
   const wanted = traffic(drawing);
   if (wanted === undefined) return { kind: "differs", why: "the Services cannot be rendered" };
   const { apex, primary } = wanted.services;
@@ -110,7 +112,9 @@ export function keyOf(object: KubeObject): string {
   return objectKey({ group, plural: pluralOf(object.kind) }, object.metadata.namespace ?? "", object.metadata.name);
 }
 
-/** Every kind that is written here has a regular plural. */
+/** Every kind that is written here has a regular plural: deployments, ingresses, httpproxies. */
 export function pluralOf(kind: string): string {
-  return `${kind.toLowerCase()}s`;
+  const lower = kind.toLowerCase();
+  if (/[^aeiou]y$/.test(lower)) return `${lower.slice(0, -1)}ies`;
+  return lower.endsWith("s") ? `${lower}es` : `${lower}s`;
 }

@@ -3,9 +3,9 @@ import { GROUPS, type Canary } from "../../crds/canary.ts";
 import { mapFromText, text } from "../../crds/json.ts";
 import type { Problem } from "../../crds/problem.ts";
 import { planMetrics } from "../../analysis/plan.ts";
-import { ROUTERS } from "../../routing/registry.ts";
+import { deadProvider, ROUTERS } from "../../routing/registry.ts";
 import { checkService } from "../workload/service.ts";
-import { foreignController, groupOf, originOf, HANDBACK } from "../../crds/marks.ts";
+import { foreignController, groupOf, originOf, ownerMark, HANDBACK, OWNER } from "../../crds/marks.ts";
 import { primaryLabel } from "../workload/primary.ts";
 import { scalesOther } from "../workload/scalers.ts";
 import { workloadOf } from "../workload/kinds.ts";
@@ -34,17 +34,21 @@ export function problemsOf(context: Context, drawing: Drawing, rival: string | u
       message: `${settings.kind} ${settings.target} selects its pods by none of the labels app, name, app.kubernetes.io/name; add one of them to spec.selector.matchLabels (the ${settings.kind} must be made anew for it)`,
     });
   }
-  problems.push(...renamed(drawing), ...windowProblems(canary.spec.windows, context.clock.now()), ...routing(drawing), ...names(drawing), ...scaling(drawing), ...metrics(context, drawing));
+  problems.push(...renamed(drawing), ...windowProblems(canary.spec.windows, context.clock.now()), ...routing(context, drawing), ...rerouted(context, drawing), ...names(drawing), ...scaling(drawing), ...metrics(context, drawing));
   return problems;
 }
 
-function routing(drawing: Drawing): Problem[] {
+function routing({ caches }: Context, drawing: Drawing): Problem[] {
   const { world, provider } = drawing;
   if (world.router === undefined) {
+    const dead = deadProvider(provider);
+    if (dead !== undefined) return [{ reason: "Unsupported", path: "spec.provider", message: dead }];
     return [{ reason: "RouterMissing", path: "spec.provider", message: `there is no router "${provider}"; use ${ROUTERS.map(({ name }) => name).join(" or ")}` }];
   }
   const unserved = world.router.needs({ spec: drawing.canary.spec, owner: world.owner }).filter((kind) => drawing.version(kind.kind) === "");
   if (unserved.length > 0) {
+    const hidden = unserved.filter((kind) => caches.forbidden(kind.kind)).map(({ plural, group }) => `${plural}.${group}`);
+    if (hidden.length > 0) return [{ reason: "Forbidden", path: "spec.provider", message: `the engine may not list and watch ${hidden.join(", ")}; give it the rules of the chart's role` }];
     const kinds = unserved.map((kind) => kind.kind).join(", ");
     return [{ reason: "RouterMissing", path: "spec.provider", message: `the API server serves no ${kinds}: install ${provider} and its CRDs` }];
   }
@@ -120,6 +124,20 @@ function renamed({ settings, world }: Drawing): Problem[] {
   if (before === undefined || before === settings.apex) return [];
   const message = `cannot be changed from ${before} while the app is rolled out; put it back, or delete the Canary, wait until the app is given back, and make it anew`;
   return [{ reason: "NameTaken", path: "spec.service.name", message }];
+}
+
+/** Another provider, Ingress or route would be led beside the one that is, which nobody would lead back any more: its weight would outlive the pods. */
+function rerouted({ caches }: Context, drawing: Drawing): Problem[] {
+  const { world, provider, canary } = drawing;
+  const known = mapFromText(world.primary?.metadata.annotations?.[HANDBACK]);
+  const before = text(known?.route);
+  if (before === undefined || world.router === undefined || before === world.router.keys(routeIntent(drawing)).route) return [];
+  const [kind = "", inside = "", name = ""] = before.split("/");
+  const left = caches.get(kind, inside, name);
+  if (left?.metadata.annotations?.[OWNER] !== ownerMark(world.owner)) return [];
+  const path = known?.provider !== provider ? "spec.provider" : canary.spec.ingressRef !== undefined ? "spec.ingressRef" : canary.spec.routeRef !== undefined ? "spec.routeRef" : "spec.provider";
+  const message = `cannot be changed while ${left.kind} ${inside}/${name} leads the app's traffic; put it back, or delete the Canary, wait until the app is given back, and make it anew`;
+  return [{ reason: "NameTaken", path, message }];
 }
 
 /** What the contract has and this engine does not do yet is refused by name: a field that is silently ignored would promote what nobody checked. What a router cannot do it says itself. */

@@ -29,6 +29,8 @@ export interface Handback {
   replicas: number;
   drainSeconds: number;
   provider: string;
+  /** Key of the object that holds the weights; absent where none does. */
+  route?: string;
   /** Kind and name of the target's autoscaler. */
   autoscaler?: { kind: string; name: string };
 }
@@ -118,8 +120,10 @@ function apexService(drawing: Drawing, services: ServiceIntent): KubeObject {
   return owned(drawing, { ...rendered, metadata: { ...rendered.metadata, annotations: { ...rendered.metadata.annotations, [HANDBACK]: handback(drawing) } } }, true);
 }
 
-function handback({ canary, status, settings, provider }: Drawing): string {
+function handback(drawing: Drawing): string {
+  const { canary, status, settings, provider, world } = drawing;
   const { autoscalerRef } = canary.spec;
+  const route = world.router?.keys(routeIntent(drawing)).route;
   const info: Handback = {
     kind: settings.kind,
     target: settings.target,
@@ -127,6 +131,7 @@ function handback({ canary, status, settings, provider }: Drawing): string {
     replicas: status.target?.replicas ?? 1,
     drainSeconds: Math.round(settings.drainMs / 1000),
     provider,
+    ...(route === undefined ? {} : { route }),
     ...(autoscalerRef === undefined ? {} : { autoscaler: { kind: autoscalerRef.kind, name: autoscalerRef.name } }),
   };
   return JSON.stringify(info);

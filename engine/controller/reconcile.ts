@@ -20,7 +20,7 @@ import { inFlight, type Drawing } from "./project.ts";
 import { prune, retire } from "./prune.ts";
 import { rivalOf } from "./rivals.ts";
 import { wantedOf } from "./wanted.ts";
-import { configKeys, worldOf } from "./world.ts";
+import { configKeys, lastRouter, routesKnown, worldOf } from "./world.ts";
 
 const UNREAD_LOOK_MS = 5_000;
 
@@ -32,6 +32,8 @@ export async function reconcile(key: Key, context: Context, memory: Memory): Pro
   if (object === undefined) return handBack(key, context, memory);
   const read = readable(key, object, memory);
   if ("reason" in read) return stall(key, read, context, memory);
+  const routers = [context.router(read.canary.spec.provider ?? context.options.meshProvider), lastRouter(context, key.namespace, settingsOf(key.group, read.canary.spec))];
+  if (!routers.map((router) => routesKnown(context, router)).every((known) => known)) return { kind: "retry", why: "it is not known yet which routes there are" };
   const unread = await lookAtConfigs(key, context, memory, read.canary);
   const drawing = draw(context, memory, read.canary);
   context.recorder.seen(key, drawing.settings, drawing.status);

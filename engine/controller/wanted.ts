@@ -69,10 +69,10 @@ async function stillRouted(context: Context, drawing: Drawing): Promise<string |
 }
 
 async function stillWeighted(context: Context, drawing: Drawing, router: Router, route: string): Promise<string | undefined> {
-  const { world, settings } = drawing;
-  const resource = router.kinds.flatMap((versions) => versions.slice(0, 1)).find((kind) => objectKey(kind, world.namespace, settings.apex) === route);
+  const [, namespace = "", name = ""] = route.split("/");
+  const resource = router.kinds.flatMap((versions) => versions.slice(0, 1)).find((kind) => objectKey(kind, namespace, name) === route);
   if (resource === undefined) return "no kind to read the route as";
-  const live = await context.api.get({ resource: context.caches.resource(resource.kind) ?? resource, namespace: world.namespace, name: settings.apex });
+  const live = await context.api.get({ resource: context.caches.resource(resource.kind) ?? resource, namespace, name });
   if (!live.ok) return `route not read: ${live.fault.message}`;
   context.caches.absorb(live.value);
   const reading = router.read(routeIntent(drawing), new Map([[route, live.value]]));

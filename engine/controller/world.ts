@@ -3,8 +3,8 @@ import type { CanarySpec } from "../../crds/canary.ts";
 import type { OwnerIdentity } from "../../crds/marks.ts";
 import type { Settings } from "../machine/settings.ts";
 import type { KubeObject, Resource } from "../ports.ts";
-import { REVISION } from "../../crds/marks.ts";
-import { map } from "../../crds/json.ts";
+import { HANDBACK, REVISION } from "../../crds/marks.ts";
+import { map, mapFromText, text } from "../../crds/json.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
 import { configOfKey, type ConfigKey } from "../workload/configs.ts";
 import { selectorLabel, type SelectorLabel } from "../workload/deployment.ts";
@@ -54,7 +54,7 @@ export interface ScalerSeen {
 function scalerSeen({ caches }: Context, namespace: string, ref: AutoscalerRef | undefined): ScalerSeen | undefined {
   const resource = ref === undefined ? undefined : scalerResource(ref.kind);
   if (ref === undefined || resource === undefined) return undefined;
-  const known = caches.seek(resource);
+  const known = caches.seek(resource) && !caches.forbidden(resource.kind);
   return { resource, known, source: caches.get(resource.plural, namespace, ref.name), copy: caches.get(resource.plural, namespace, scalerName(ref.name)) };
 }
 
@@ -122,6 +122,18 @@ function storedRevisions({ caches }: Context, namespace: string, { target }: Set
     if (object !== undefined && revision !== undefined) stored.set(revision.hash, { object, revision });
   }
   return stored;
+}
+
+/** Begins to watch the kinds of a rare router; false until it is known what there is. */
+export function routesKnown({ caches }: Pick<Context, "caches">, router: Router | undefined): boolean {
+  const sought = router?.rare === true ? router.kinds.flat().map((kind) => caches.seek(kind)) : [];
+  return sought.every((known) => known);
+}
+
+/** The router that the app was led by so far, as its primary remembers: what it left is looked at before another one begins. */
+export function lastRouter(context: Context, namespace: string, settings: Settings): Router | undefined {
+  const provider = text(mapFromText(workloadsOf(context, namespace, settings).primary?.metadata.annotations?.[HANDBACK])?.provider);
+  return provider === undefined ? undefined : context.router(provider);
 }
 
 function routingObjects(context: Context, router: Router, asked: Parameters<Router["keys"]>[0]): Map<string, KubeObject> {

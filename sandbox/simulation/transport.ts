@@ -43,6 +43,9 @@ export class Network {
     private readonly random: Random,
   ) {}
 
+  /** How many requests were sent about objects of a namespace, leases apart. */
+  requests = 0;
+
   /** One engine's way to the API; `alive` ends when its process is killed: what it sends from then on goes nowhere, and no answer comes. */
   transport(alive: AbortSignal, by = ""): Transport {
     // Each request on its way listens to it.
@@ -55,6 +58,7 @@ export class Network {
 
   private async request(request: TransportRequest, alive: AbortSignal, by: string): Promise<TransportResponse> {
     const { faults } = this;
+    if (request.path.includes("/namespaces/") && !request.path.includes("/leases")) this.requests += 1;
     await this.pause(faults.delayMs * this.random(), alive);
     // What is on the wire arrives, whatever became of its sender.
     if (this.draws(faults.stuck)) await this.pause(STUCK_MS.least + (STUCK_MS.most - STUCK_MS.least) * this.random(), new AbortController().signal);

@@ -80,6 +80,23 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes, grpcroutes]
   verbs: [get, list, watch, create, patch, delete]
+# Or they are in an Ingress or ApisixRoute that is made beside the user's, which is only read.
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apisix.apache.org]
+  resources: [apisixroutes]
+  verbs: [get, list, watch, create, patch, delete]
+# Or they are routes of Kuma, Traefik or Contour.
+- apiGroups: [kuma.io]
+  resources: [meshhttproutes]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [traefik.io]
+  resources: [traefikservices]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [projectcontour.io]
+  resources: [httpproxies]
+  verbs: [get, list, watch, create, patch, delete]
 {{- if .Values.configTracking.enabled }}
 # Asked for by configTracking.enabled: the primary reads copies of what the target reads, and old copies are removed.
 - apiGroups: [""]

@@ -17,7 +17,7 @@ function value(query: keyof typeof istioQueries, scope: Partial<BuiltinScope>, s
     samples.scrape(counters, START + second * 1000);
     for (const counter of counters) counter.value += 1;
   }
-  const promql = istioQueries[query]?.({ namespace: "webapp", target: "backend", interval: "1m", reporter: "source", grpc: false, ...scope }) ?? "";
+  const promql = istioQueries[query]?.({ namespace: "webapp", target: "backend", apex: "backend", ingress: "backend", route: "backend", interval: "1m", reporter: "source", grpc: false, ...scope }) ?? "";
   const found = evaluateQuery(promql, samples, START + SECONDS * 1000);
   return found.type === "vector" ? found.samples[0]?.value : undefined;
 }

@@ -8,8 +8,8 @@ import type { PlannedMetric, Policy, Reading } from "../../../analysis/types.ts"
 import type { CanaryMetric, CanarySpec } from "../../../crds/canary.ts";
 import type { Verdict } from "../../../crds/status.ts";
 
-function plan(metric: Partial<CanaryMetric>, more: { group?: string; lookBackMs?: number; meshProvider?: string; metricsServer?: string; template?: (namespace: string, name: string) => unknown } = {}) {
-  const spec = { targetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "backend" }, service: { port: 80 }, analysis: { metrics: [{ name: "request-success-rate", thresholdRange: { min: 99 }, ...metric }] } } as CanarySpec;
+function plan(metric: Partial<CanaryMetric>, more: { group?: string; lookBackMs?: number; meshProvider?: string; metricsServer?: string; template?: (namespace: string, name: string) => unknown } = {}, refs: Partial<CanarySpec> = {}) {
+  const spec = { targetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "backend" }, service: { port: 80 }, ...refs, analysis: { metrics: [{ name: "request-success-rate", thresholdRange: { min: 99 }, ...metric }] } } as CanarySpec;
   return planMetrics({ group: "rollout.kurator.dev", name: "backend", namespace: "webapp", spec, metricsServer: "http://prometheus:9090", meshProvider: "istio", ...more });
 }
 
@@ -200,6 +200,14 @@ describe("plan", () => {
     expect(metric.query).toBe('rate(x{ns="webapp",t="backend-web"}[30s])');
   });
 
+  test("ingress and route are those that the manifest names, and the target's name where it names none", () => {
+    const query = "{{ ingress }} {{ route }}";
+    expect(planned({ name: "own", query }).query).toBe("backend backend");
+    const refs = { ingressRef: { apiVersion: "networking.k8s.io/v1", kind: "Ingress", name: "shop" }, routeRef: { apiVersion: "apisix.apache.org/v2", kind: "ApisixRoute", name: "door" } } as const;
+    expect(planned({ name: "own", query }, {}, refs).query).toBe("shop door");
+    expect(planned({}, { meshProvider: "nginx" }, refs).query).toContain('namespace="webapp",ingress="shop",canary!=""');
+  });
+
   test.each<[string, Partial<CanaryMetric>, object, string, string]>([
     ["an unknown name without a query", { name: "succes-rate" }, {}, "UnknownMetric", "spec.analysis.metrics[0].name"],
     ["a word that is not known", { name: "own", query: "up{{ nothing }}" }, {}, "InvalidSpec", "spec.analysis.metrics[0].query"],
@@ -207,7 +215,7 @@ describe("plan", () => {
     ["a variable that would break out of the query", { name: "own", query: 'x{a="{{ variables.a }}"}', templateVariables: { a: '"} or vector(100)' } }, {}, "InvalidSpec", "spec.analysis.metrics[0].query"],
     ["braces without a partner", { name: "own", query: "up{{ name" }, {}, "InvalidSpec", "spec.analysis.metrics[0].query"],
     ["no limit in our group", { thresholdRange: undefined }, {}, "InvalidSpec", "spec.analysis.metrics[0].thresholdRange"],
-    ["a builtin of a mesh that has none", {}, { meshProvider: "kuma" }, "UnknownMetric", "spec.analysis.metrics[0].name"],
+    ["a builtin of a mesh that has none", {}, { meshProvider: "osm" }, "UnknownMetric", "spec.analysis.metrics[0].name"],
     ["an address that is no URL", {}, { metricsServer: "prometheus" }, "InvalidSpec", "spec.metricsServer"],
   ])("refuses %s", (_name, metric, more, reason, path) => {
     expect(plan(metric, more)).toMatchObject({ ok: false, problems: [{ reason, path }] });

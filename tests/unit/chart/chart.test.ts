@@ -4,6 +4,7 @@ import { expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import { renderHostYaml } from "../../../crds/fleetcrds.ts";
 import { renderYaml } from "../../../crds/generate.ts";
+import { ROUTERS } from "../../../routing/registry.ts";
 
 const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
 const chart = "charts/kurator-rollout";
@@ -73,4 +74,21 @@ test("every series of the dashboard and the alerts is one that the engine shows"
   const named = [...`${read(`${chart}/files/dashboard.json`)}${read(`${chart}/templates/monitoring.yaml`)}`.matchAll(/\b((?:flagger|kurator_rollout)_[a-z_]+)\b/g)].map(([, name]) => name);
   expect(new Set(named).size).toBeGreaterThan(7);
   for (const name of new Set(named)) expect(shown).toContain(`"${name}"`);
+});
+
+test("the engine may write what its routers write, and read what they refer to; every router may be the default", () => {
+  const helpers = read(`${chart}/templates/_helpers.tpl`);
+  const rules = ["rules", "gatewayRules"].flatMap((name) => {
+    const text = new RegExp(`define "kurator-rollout.${name}" -}}\\n([\\s\\S]*?){{- end -}}`).exec(helpers)?.[1] ?? "";
+    return parse(text.replace(/{{[^}]*}}/g, "")) as { apiGroups: string[]; resources: string[]; verbs: string[] }[];
+  });
+  const allowed = new Map(rules.flatMap(({ apiGroups, resources, verbs }) => apiGroups.flatMap((group) => resources.map((resource): [string, string[]] => [`${resource}.${group}`, verbs]))));
+  for (const { kinds, refersTo } of ROUTERS) {
+    for (const { plural, group, kind } of kinds.flat()) {
+      const verbs = refersTo.includes(kind) ? ["get", "list", "watch"] : ["get", "list", "watch", "create", "patch", "delete"];
+      expect([plural, allowed.get(`${plural}.${group}`)]).toEqual([plural, verbs]);
+    }
+  }
+  const { properties } = JSON.parse(read(`${chart}/values.schema.json`)) as { properties: { meshProvider: { enum: string[] } } };
+  expect([...properties.meshProvider.enum].sort()).toEqual(ROUTERS.map(({ name }) => name).sort());
 });

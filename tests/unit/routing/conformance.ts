@@ -16,8 +16,12 @@ export interface Samples {
   others: CanarySpec[];
   /** The route object as a user may have made it, at the key of the route. */
   users: KubeObject;
+  /** The user's objects beside which the route is made: the route is then the engine's alone, what is at its key already is in the way, and it is deleted in the end. */
+  given?: KubeObject[];
+  /** Weights of chosen users that the router can do; all of them when absent. */
+  matched?: [number, number];
   /** Ways to make a rendered route object unreadable. */
-  mangled: [string, (spec: Record<string, unknown>) => Record<string, unknown>][];
+  mangled: [string, (spec: Record<string, unknown>, object: KubeObject) => Record<string, unknown>][];
   /** Folder of golden manifests: NAME.canary.yaml holds the Canary, NAME.yaml what is rendered at weight 40, or as its annotation test/intent says. */
   goldens: string;
 }
@@ -53,6 +57,10 @@ export function foundOf(router: Router, objects: readonly KubeObject[]): FoundOb
   return new Map(objects.map((object) => [keyOfObject(router, object), object]));
 }
 
+function withGiven(router: Router, { given = [] }: Samples, found: FoundObjects = new Map()): FoundObjects {
+  return new Map([...foundOf(router, given), ...found]);
+}
+
 function keyOfObject(router: Router, object: KubeObject): string {
   const resource = router.kinds.flat().find((known) => known.kind === object.kind && object.apiVersion.startsWith(`${known.group}/`));
   if (resource === undefined) throw new Error(`${router.name} rendered a kind that it does not name: ${object.apiVersion} ${object.kind}`);
@@ -80,7 +88,7 @@ export function conforms(router: Router, samples: Samples): void {
   const specs = [samples.spec, ...samples.others];
   const { route: routeKey = "", others } = router.keys(intentOf(samples.spec, 0));
   const keys = { route: routeKey, others };
-  const render = (spec: CanarySpec, weight: number, found: FoundObjects = new Map()): KubeObject[] => router.render(intentOf(spec, weight), found, version);
+  const render = (spec: CanarySpec, weight: number, found: FoundObjects = new Map()): KubeObject[] => router.render(intentOf(spec, weight), withGiven(router, samples, found), version);
   const routeOf = (objects: readonly KubeObject[]): KubeObject => {
     const route = foundOf(router, objects).get(keys.route);
     if (route === undefined) throw new Error(`nothing was rendered at ${keys.route}`);
@@ -144,10 +152,11 @@ export function conforms(router: Router, samples: Samples): void {
     test.each(samples.mangled)("reads as unknown: %s", (_what, mangle) => {
       const objects = render(samples.spec, 30);
       const route = routeOf(objects);
-      const found = new Map(foundOf(router, objects)).set(keys.route, { ...route, spec: mangle(structuredClone(map(route.spec))) });
+      const found = new Map(foundOf(router, objects)).set(keys.route, mangledObject(route, mangle));
       const reading = router.read(intentOf(samples.spec, 0), found);
       expect(reading.kind).toBe("unknown");
       expect(render(samples.spec, 30, found).map((object) => object.spec)).toEqual(objects.map((object) => object.spec));
+      expect(router.read(intentOf(samples.spec, 0), foundOf(router, render(samples.spec, 30, found)))).toMatchObject({ kind: "known", canaryWeight: 30 });
     });
 
     test("a route object without a spec, or with one of another shape, is unknown", () => {
@@ -160,32 +169,43 @@ export function conforms(router: Router, samples: Samples): void {
     });
 
     states(router, samples, keys.route);
-    adoption(router, samples, keys.route, render);
+    if (samples.given === undefined) adoption(router, samples, keys.route, render);
+    else beside(router, samples, keys.route, render);
+    ownership(router, samples, keys.route);
     goldens(router, samples);
   });
+}
+
+/** In its spec, or as a whole where the weights are in annotations. */
+function mangledObject(route: KubeObject, mangle: Samples["mangled"][number][1]): KubeObject {
+  const object = structuredClone(route);
+  const spec = mangle(map(object.spec), object);
+  return { ...object, spec };
 }
 
 type Render = (spec: CanarySpec, weight: number, found?: FoundObjects) => KubeObject[];
 
 /** Every state of a route, at every weight that it may have, on every sample that the router can do it for. */
 function states(router: Router, samples: Samples, routeKey: string): void {
-  const plain = { what: "weights", analysis: {}, intent: {}, weights: undefined };
+  const plain = { what: "weights", needs: "weights" as const, analysis: {}, intent: {}, weights: undefined };
   const all = [plain, ...STATES.filter(({ needs }) => router.can[needs])].flatMap((state) =>
     [samples.spec, ...samples.others].flatMap((sample) => {
       const spec = { ...sample, analysis: { ...sample.analysis, ...state.analysis } } as CanarySpec;
-      const possible = router.check(intentOf(spec, 0), new Map()).every(({ reason }) => reason !== "Unsupported");
-      return possible ? [{ ...state, spec }] : [];
+      const possible = router.check(intentOf(spec, 0), withGiven(router, samples)).every(({ reason }) => reason !== "Unsupported");
+      const weights = state.needs === "match" ? samples.matched : undefined;
+      return possible ? [{ ...state, ...(weights === undefined ? {} : { weights }), spec }] : [];
     }),
   );
   const intents = fc.constantFrom(...all).chain(({ spec, intent, weights: [min, max] = [0, 100] }) => fc.integer({ min, max }).map((weight): RouteIntent => ({ ...intentOf(spec, weight), ...intent })));
-  const render = (intent: RouteIntent, found: FoundObjects = new Map()): KubeObject[] => router.render(intent, found, version);
-  const specs = (objects: readonly KubeObject[]): unknown[] => objects.map(({ spec }) => spec);
-  const users = new Map([[routeKey, samples.users]]);
+  const render = (intent: RouteIntent, found: FoundObjects = new Map()): KubeObject[] => router.render(intent, withGiven(router, samples, found), version);
+  const specs = (objects: readonly KubeObject[]): unknown[] => objects.map(({ spec, metadata }) => [spec, samples.given === undefined ? undefined : metadata.annotations]);
+  const users: FoundObjects = samples.given === undefined ? new Map([[routeKey, samples.users]]) : new Map();
 
-  test.each(STATES.filter(({ needs }) => router.can[needs]))("can do $what", ({ needs, analysis }) => {
-    expect(all.filter((state) => state.analysis === analysis)).not.toEqual([]);
-    expect(router.can[needs]).toBe(true);
-  });
+  for (const { what, analysis } of STATES.filter(({ needs }) => router.can[needs])) {
+    test(`can do ${what}`, () => {
+      expect(all.filter((state) => state.analysis === analysis)).not.toEqual([]);
+    });
+  }
 
   test("reads back weights, users and mirror in every state, on its own route and on the user's", () => {
     fc.assert(
@@ -211,7 +231,7 @@ function states(router: Router, samples: Samples, routeKey: string): void {
         expect(specs(render(after, foundOf(router, render(before))))).toEqual(specs(render(after)));
         const taken = foundOf(router, render(before, users));
         expect(specs(render(after, taken))).toEqual(specs(render(after, users)));
-        expect(router.restore(after, taken).restored).toEqual([samples.users]);
+        expect(router.restore(after, taken).restored).toEqual([...users.values()]);
       }),
     );
   });
@@ -219,9 +239,10 @@ function states(router: Router, samples: Samples, routeKey: string): void {
   test("in no state does a route that is given back lead to what is about to go", () => {
     fc.assert(
       fc.property(intents, (intent) => {
-        const { restored } = router.restore(intent, foundOf(router, render(intent)));
-        expect(restored).toHaveLength(1);
-        expect(JSON.stringify(restored[0]?.spec)).not.toMatch(/-primary|-canary|Set-Cookie/);
+        const { restored, deleted } = router.restore(intent, foundOf(router, render(intent)));
+        expect([...restored, ...deleted].map((object) => keyOfObject(router, object))).toContain(routeKey);
+        expect(restored).toHaveLength(samples.given === undefined ? 1 : 0);
+        expect(JSON.stringify(restored.map(({ spec }) => spec))).not.toMatch(/-primary|-canary|Set-Cookie/);
       }),
     );
   });
@@ -264,11 +285,42 @@ function adoption(router: Router, samples: Samples, routeKey: string, render: Re
     expect(deleted).toEqual(created.filter((object) => keyOfObject(router, object) !== route));
     expect(router.restore(intentOf(samples.spec, 0), before)).toEqual({ restored: [], deleted: [] });
   });
+}
 
+function beside(router: Router, samples: Samples, routeKey: string, render: Render): void {
+  test("what somebody else made at its key is in the way: a problem, never believed, written or deleted", () => {
+    const found = withGiven(router, samples, new Map([[routeKey, samples.users]]));
+    const intent = intentOf(samples.spec, 10);
+    expect(router.check(intent, found)).toMatchObject([{ reason: "NameTaken" }]);
+    expect(router.read(intent, found).kind).toBe("unknown");
+    expect(router.render(intent, found, version)).toEqual([]);
+    expect(router.restore(intent, found)).toEqual({ restored: [], deleted: [] });
+  });
+
+  test("what is the user's is never written, whoever else controls it, and goes on leading where it led", () => {
+    const ownerReferences = [{ apiVersion: "apps.example.com/v1", kind: "Shop", name: "shop", uid: "s1", controller: true }];
+    const given = (samples.given ?? []).map((object) => ({ ...object, metadata: { ...object.metadata, ownerReferences } }));
+    const found = foundOf(router, given);
+    expect(router.check(intentOf(samples.spec, 10), found)).toEqual([]);
+    const rendered = render(samples.spec, 40, found);
+    expect(rendered.map((object) => keyOfObject(router, object))).toEqual([routeKey]);
+    expect(router.restore(intentOf(samples.spec, 0), new Map([...found, ...foundOf(router, rendered)]))).toEqual({ restored: [], deleted: rendered });
+  });
+
+  test("where the user's object is gone, what was made beside it can still be led back", () => {
+    const made = foundOf(router, render(samples.spec, 40));
+    const led = router.render(intentOf(samples.spec, 0), made, version);
+    expect(router.read(intentOf(samples.spec, 0), foundOf(router, led))).toMatchObject({ kind: "known", canaryWeight: 0 });
+    expect(router.check(intentOf(samples.spec, 0), made)).toMatchObject([{ reason: "GatewayMissing" }]);
+    expect(router.render(intentOf(samples.spec, 0), new Map(), version)).toEqual([]);
+  });
+}
+
+function ownership(router: Router, samples: Samples, routeKey: string): void {
   test("an object that another controller writes is a problem, and one of the Canary's own is not", () => {
     const controlled = (uid: string): FoundObjects => {
       const ownerReferences = [{ apiVersion: "flagger.app/v1beta1", kind: "Canary", name: "podinfo", uid, controller: true }];
-      return new Map([[routeKey, { ...samples.users, metadata: { ...samples.users.metadata, ownerReferences } }]]);
+      return withGiven(router, samples, new Map([[routeKey, { ...samples.users, metadata: { ...samples.users.metadata, ownerReferences } }]]));
     };
     expect(router.check(intentOf(samples.spec, 0), controlled("c2"))).toMatchObject([{ reason: "ForeignController" }]);
     expect(router.check(intentOf(samples.spec, 0), controlled("c1")).filter(({ reason }) => reason !== "GatewayMissing")).toEqual([]);
@@ -278,12 +330,17 @@ function adoption(router: Router, samples: Samples, routeKey: string, render: Re
 function goldens(router: Router, samples: Samples): void {
   const names = readdirSync(samples.goldens).flatMap((file) => (file.endsWith(".canary.yaml") ? [file.slice(0, -".canary.yaml".length)] : []));
 
-  test.each(names)("renders the golden manifests %s", (name) => {
+  test("has goldens", () => {
+    expect(names).not.toEqual([]);
+  });
+
+  for (const name of names) test(`renders the golden manifests ${name}`, () => {
     const [canary] = documents(join(samples.goldens, `${name}.canary.yaml`));
     const spec = canary?.spec as CanarySpec;
     const said = JSON.parse(canary?.metadata.annotations?.["test/intent"] ?? "{}") as Partial<RouteIntent>;
-    expect(router.render({ ...intentOf(spec, 40), ...said }, new Map(), version)).toEqual(documents(join(samples.goldens, `${name}.yaml`)));
-    expect(router.check(intentOf(spec, 40), new Map()).filter(({ reason }) => reason !== "GatewayMissing")).toEqual([]);
+    const given = withGiven(router, samples);
+    expect(router.render({ ...intentOf(spec, 40), ...said }, given, version)).toEqual(documents(join(samples.goldens, `${name}.yaml`)));
+    expect(router.check(intentOf(spec, 40), given).filter(({ reason }) => reason !== "GatewayMissing")).toEqual([]);
   });
 }
 

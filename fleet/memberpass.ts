@@ -269,8 +269,10 @@ function resourceOf({ kind }: KubeObject, group: Group): Resource {
       return templates(group);
     case "Deployment":
       return DEPLOYMENTS;
-    default:
+    case "Service":
       return SERVICES;
+    default:
+      throw new Error(`${kind} is no kind that the fleet makes in a member`);
   }
 }
 

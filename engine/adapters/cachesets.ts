@@ -103,14 +103,18 @@ export class CacheSet implements Caches {
     return this.of(plural).flatMap((informer) => informer.owned(`${namespace}/${mark}`));
   }
 
+  /** Every object that is not a Canary. */
   everything(): { plural: string; object: KubeObject }[] {
-    return this.all().flatMap((informer) => informer.list().map((object) => ({ plural: informer.resource.plural, object })));
+    return this.others().flatMap((informer) => informer.list().map((object) => ({ plural: informer.resource.plural, object })));
   }
 
   /** Every object that is marked as some Canary's, where what is not is kept as text. */
   everyOwned(): { plural: string; object: KubeObject }[] {
-    const others = this.all().filter((informer) => informer.resource.plural !== "canaries");
-    return others.flatMap((informer) => informer.owned().map((object) => ({ plural: informer.resource.plural, object })));
+    return this.others().flatMap((informer) => informer.owned().map((object) => ({ plural: informer.resource.plural, object })));
+  }
+
+  private others(): Informer[] {
+    return this.all().filter((informer) => informer.resource.plural !== "canaries");
   }
 
   freeze(): string | undefined {

@@ -44,13 +44,33 @@ export interface Counted {
   duration(selector: string, interval: string): string;
 }
 
-/** A version that answers nothing but failures has no series of good answers at all: that is none of them, and not silence. */
+/**
+ * Percent of requests that did not fail. A version that answers nothing but failures has no series of good answers at all: that is none of them, and not
+ * silence. Before anything was seen twice there is no answer: what a single scrape shows may be all from before the canary had users.
+ *
+ * @param all an instant vector selector of a counter of requests
+ * @param good the same of those that did not fail
+ * @param interval PromQL duration, for example "1m"
+ */
+export function successRate(all: string, good: string, interval: string): string {
+  return `(sum(${grown(good, interval)}) or vector(0)) / sum(${grown(all, interval)}) * 100 and sum(rate(${all}[${interval}]))`;
+}
+
+/**
+ * How much each counter grew in the window. `increase` alone does not see the value that a series begins with. Failures have a series of their own, and that
+ * of good answers is older: for a scrape or two a release that fails a third of its requests would show none. A series that was not there a window ago
+ * counts from 0.
+ */
+function grown(selector: string, interval: string): string {
+  return `((${selector} unless (${selector} offset ${interval})) or increase(${selector}[${interval}]))`;
+}
+
 export function countedQueries({ requests, selector, only, good, duration }: Counted): BuiltinQueries {
-  const counted = (scope: BuiltinScope, more?: string): string => `${requests}{${[selector(scope), only, more].filter((matcher) => matcher !== undefined).join(",")}}[${scope.interval}]`;
+  const counted = (scope: BuiltinScope, more?: string): string => `${requests}{${[selector(scope), only, more].filter((matcher) => matcher !== undefined).join(",")}}`;
   return {
-    "request-success-rate": (scope) => `(sum(rate(${counted(scope, good)})) or vector(0)) / sum(rate(${counted(scope)})) * 100`,
+    "request-success-rate": (scope) => successRate(counted(scope), counted(scope, good), scope.interval),
     "request-duration": (scope) => duration(selector(scope), scope.interval),
-    "request-count": (scope) => `sum(increase(${counted(scope)}))`,
+    "request-count": (scope) => `sum(increase(${counted(scope)}[${scope.interval}]))`,
   };
 }
 

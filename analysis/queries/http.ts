@@ -1,12 +1,11 @@
 // How does an app that counts its own requests say whether it does well? By http_request_duration_seconds, with the labels that Prometheus gives to scraped
 // pods; the names are those of the pods of a workload and of no other.
-import type { BuiltinQueries } from "./builtin.ts";
+import { successRate, type BuiltinQueries } from "./builtin.ts";
 
 export const httpQueries: BuiltinQueries = {
   "request-success-rate": ({ namespace, target, interval }) => {
     const selected = selector(namespace, target);
-    const all = `sum(rate(http_request_duration_seconds_count{${selected}}[${interval}]))`;
-    return `(sum(rate(http_request_duration_seconds_count{${selected},status!~"5.*"}[${interval}])) or vector(0)) / ${all} * 100`;
+    return successRate(`http_request_duration_seconds_count{${selected}}`, `http_request_duration_seconds_count{${selected},status!~"5.*"}`, interval);
   },
   "request-duration": ({ namespace, target, interval }) =>
     `histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket{${selector(namespace, target)}}[${interval}])) by (le)) * 1000`,

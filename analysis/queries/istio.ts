@@ -1,6 +1,6 @@
 // How do Istio's own metrics say whether a workload does well? Success rate in percent and the 99th percentile of the duration in milliseconds. The same
 // request may be counted by several proxies, its reporters: no query reads two of them, or it would count twice.
-import type { BuiltinQueries, BuiltinScope } from "./builtin.ts";
+import { successRate, type BuiltinQueries, type BuiltinScope } from "./builtin.ts";
 
 /**
  * UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE and DATA_LOSS, all of which travel as HTTP 200. The others are answers to what the
@@ -12,11 +12,9 @@ const GRPC_SERVER_ERRORS = "2|4|12|13|14|15";
 export const istioQueries: BuiltinQueries = {
   "request-success-rate": (scope) => {
     const selected = selector(scope);
-    const all = `sum(rate(istio_requests_total{${selected}}[${scope.interval}]))`;
     // A series without a status of gRPC, as HTTP on the same port has, is matched by the empty text.
     const good = `response_code!~"5.*"${scope.grpc ? `,grpc_response_status!~"${GRPC_SERVER_ERRORS}"` : ""}`;
-    // A version that answers nothing but 5xx has no series of good answers at all: that is none of them, and not silence.
-    return `(sum(rate(istio_requests_total{${selected},${good}}[${scope.interval}])) or vector(0)) / ${all} * 100`;
+    return successRate(`istio_requests_total{${selected}}`, `istio_requests_total{${selected},${good}}`, scope.interval);
   },
   "request-duration": (scope) => `histogram_quantile(0.99, sum(rate(istio_request_duration_milliseconds_bucket{${selector(scope)}}[${scope.interval}])) by (le))`,
   "request-count": (scope) => `sum(increase(istio_requests_total{${selector(scope)}}[${scope.interval}]))`,

@@ -1,7 +1,7 @@
 // What every metric provider has to do with whatever answers: a server on this machine that answers, refuses, lags and lies. Exactly one reading each, no value that
 // was not measured, no word of the Secret, and every error names the MetricTemplate and its field.
 import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { parseAllDocuments } from "yaml";
 import { PROVIDERS } from "../../../analysis/registry.ts";
 import type { Credentials, PlannedMetric, Provider } from "../../../analysis/types.ts";
@@ -17,6 +17,9 @@ const http = createHttp();
 const FIELD = "spec\\.(query|provider\\.(address|headers|jsonPath|region|secretRef))";
 
 /** As a test wishes; undefined is silence. */
+/** A busy machine takes its time: it is short only where nobody will answer. */
+const PATIENCE_MS = 10_000;
+let patienceMs = PATIENCE_MS;
 let answer: { status: number; body: string; headers?: Record<string, string>; ends?: "never" | "early" } | undefined;
 let server: LocalServer;
 let elsewhere: LocalServer;
@@ -36,10 +39,14 @@ afterAll(async () => {
   await elsewhere.close();
 });
 
+beforeEach(() => {
+  patienceMs = PATIENCE_MS;
+});
+
 async function measured(metric: PlannedMetric, secret: Credentials | undefined, address = server.url.toString()) {
   const data = secret === undefined ? undefined : Object.fromEntries(Object.entries(secret).map(([key, value]) => [key, Buffer.from(value).toString("base64")]));
   const api = { get: async () => (data === undefined ? { ok: false, fault: { class: "not-found", message: "not found" } } : { ok: true, value: { data } }) };
-  const quick = (request: HttpRequest) => http({ ...request, timeoutMs: 300 });
+  const quick = (request: HttpRequest) => http({ ...request, timeoutMs: patienceMs });
   const reach = { api, http: quick, clock: { now: () => NOW } } as unknown as Context;
   return measure({ ...metric, address }, reach, new AbortController().signal);
 }
@@ -122,12 +129,15 @@ describe.each(PROVIDERS)("$name", (provider: Provider) => {
 
   test.each(["never", "early"] as const)("a whole answer that %s ends is an error", async (ends) => {
     answer = { ...recorded("value"), ends };
+    if (ends === "never") patienceMs = 300;
     expect(await wrong(given)).toMatch(ends === "never" ? /spec\.provider\.address: .* did not answer/ : /spec\.provider\.address: .* out of reach/);
   });
 
   test("a server that says nothing, and one that is not there, are errors", async () => {
     answer = undefined;
+    patienceMs = 300;
     expect(await wrong(given)).toMatch(/spec\.provider\.address: .* did not answer/);
+    patienceMs = PATIENCE_MS;
     expect(await wrong(given, { address: "http://127.0.0.1:1" })).toMatch(/spec\.provider\.address: .* out of reach/);
   });
 

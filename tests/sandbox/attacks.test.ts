@@ -139,6 +139,21 @@ test("the primary vanishes together with its Canary: the app comes back all the 
   await scene.end();
 });
 
+test("Canary and app are deleted at one time: nothing that the engine made is left", async () => {
+  const scene = new Scene(42);
+  await furnish(scene, "1.0.0");
+  scene.store.delete(ROUTES, "test", "app");
+  scene.start("one");
+  scene.store.create(CANARIES, canaryOf());
+  expect(await scene.until(() => scene.status().phase === "Initialized", 60)).toBe(true);
+  expect(scene.store.get(ROUTES, "test", "app")).toBeDefined();
+  scene.store.delete("deployments.apps", "test", "app");
+  scene.store.delete(CANARIES, "test", "app");
+  const left = (): string[] => ["deployments.apps", ROUTES, "destinationrules.networking.istio.io", "controllerrevisions.apps"].flatMap((resource) => scene.store.list(resource, "test").map(({ metadata }) => `${resource} ${metadata.name}`));
+  expect(await scene.until(() => left().length === 0, 120) ? [] : left()).toEqual([]);
+  await scene.end();
+});
+
 test("a Canary that is made anew and deleted again drains again", async () => {
   const scene = await begun({ drainSeconds: 10 });
   const primary = (): KubeObject | undefined => scene.store.get("deployments.apps", "test", "app-primary");

@@ -40,26 +40,29 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 {{- define "kurator-rollout.rules" -}}
 # Canaries and the templates that they refer to are read, and the status alone is written: the manifest belongs to its user.
 - apiGroups: [rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }}, flagger.app{{ end }}]
-  resources: [canaries, metrictemplates, alertproviders]
+  resources: [canaries]
   verbs: [get, list, watch]
+- apiGroups: [rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }}, flagger.app{{ end }}]
+  resources: [metrictemplates, alertproviders]
+  verbs: [list, watch]
 - apiGroups: [rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }}, flagger.app{{ end }}]
   resources: [canaries/status]
   verbs: [patch]
 # The primary is created, updated and deleted; the target is scaled and paused.
 - apiGroups: [apps]
   resources: [deployments, daemonsets]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]
 # Of the target's autoscaler the primary gets a copy; a ScaledObject is told to rest while the target does.
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]
 - apiGroups: [keda.sh]
   resources: [scaledobjects]
-  verbs: [get, list, watch, create, patch, delete]
-# Revisions under analysis and promoted ones are stored, so that what was analysed is what is promoted.
+  verbs: [list, watch, create, patch, delete]
+# Revisions under analysis and promoted ones are stored and never changed, so that what was analysed is what is promoted.
 - apiGroups: [apps]
   resources: [controllerrevisions]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, delete]
 # The three Services of an app: the apex is adopted or created, the other two are the engine's.
 - apiGroups: [""]
   resources: [services]
@@ -72,10 +75,13 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 - apiGroups: [""]
   resources: [events]
   verbs: [create]
-# Weights are VirtualServices; each backend has a DestinationRule.
+# Weights are VirtualServices, read once more before pods go; each backend has a DestinationRule.
 - apiGroups: [networking.istio.io]
-  resources: [virtualservices, destinationrules]
+  resources: [virtualservices]
   verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.istio.io]
+  resources: [destinationrules]
+  verbs: [list, watch, create, patch, delete]
 # Or they are HTTPRoutes and GRPCRoutes.
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes, grpcroutes]
@@ -121,7 +127,7 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 # A Canary that names a Gateway which does not exist is refused; Gateways are only read.
 - apiGroups: [networking.istio.io, gateway.networking.k8s.io]
   resources: [gateways]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 {{- end -}}
 
 {{- define "kurator-rollout.namespaceRules" -}}

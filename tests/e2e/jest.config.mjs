@@ -6,6 +6,8 @@ export const shared = {
     "^.+\\.ts$": ["@swc/jest", { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "es6" } }],
   },
   testTimeout: 240_000,
+  // A test that fails may leave a watch open, and a run that never ends tells nobody.
+  forceExit: true,
 };
 
 // Each file has its own namespace and its own engine, limited to it.

@@ -53,16 +53,18 @@ export interface Counted {
  * @param interval PromQL duration, for example "1m"
  */
 export function successRate(all: string, good: string, interval: string): string {
-  return `(sum(${grown(good, interval)}) or vector(0)) / sum(${grown(all, interval)}) * 100 and sum(rate(${all}[${interval}]))`;
+  return `(sum(${grown(good, all, interval)}) or vector(0)) / sum(${grown(all, all, interval)}) * 100 and sum(rate(${all}[${interval}]))`;
 }
 
 /**
  * How much each counter grew in the window. `increase` alone does not see the value that a series begins with. Failures have a series of their own, and that
- * of good answers is older: for a scrape or two a release that fails a third of its requests would show none. A series that was not there a window ago
- * counts from 0.
+ * of good answers is often older: for a scrape or two a release that fails a third of its requests would show none. A series that was not there a window ago
+ * counts from 0, if others of the same scraped target were seen more often than it; one that was there whenever its target was scraped may have begun long
+ * before the window, as that of a probe that failed while the pod was starting.
  */
-function grown(selector: string, interval: string): string {
-  return `((${selector} unless (${selector} offset ${interval})) or increase(${selector}[${interval}]))`;
+function grown(counter: string, all: string, interval: string): string {
+  const younger = `count_over_time(${counter}[${interval}]) < on (instance) group_left () max by (instance) (count_over_time(${all}[${interval}]))`;
+  return `(((${counter} unless (${counter} offset ${interval})) and (${younger})) or increase(${counter}[${interval}]))`;
 }
 
 export function countedQueries({ requests, selector, only, good, duration }: Counted): BuiltinQueries {

@@ -61,6 +61,12 @@ test("a Service as the target is judged by what went through its copy, whatever 
 });
 
 describe("failures whose series is younger than that of the good answers", () => {
+  function rated(samples: ReturnType<typeof sampleStore>): number | undefined {
+    const promql = istioQueries["request-success-rate"]({ namespace: "webapp", target: "backend", apex: "backend", ingress: "backend", route: "backend", interval: "20s", reporter: "source", grpc: false });
+    const found = evaluateQuery(promql, samples, START + SECONDS * 1000);
+    return found.type === "vector" ? found.samples[0]?.value : undefined;
+  }
+
   /** One good answer a second from the beginning, and from `sinceSecond` on one failure a second; a scrape every five. */
   function rate(sinceSecond: number, goodBefore = 0): number | undefined {
     const samples = sampleStore();
@@ -72,9 +78,7 @@ describe("failures whose series is younger than that of the good answers", () =>
       failed.value = second - sinceSecond;
       samples.scrape(second > sinceSecond ? [good, failed] : [good], START + second * 1000);
     }
-    const promql = istioQueries["request-success-rate"]({ namespace: "webapp", target: "backend", apex: "backend", ingress: "backend", route: "backend", interval: "20s", reporter: "source", grpc: false });
-    const found = evaluateQuery(promql, samples, START + SECONDS * 1000);
-    return found.type === "vector" ? found.samples[0]?.value : undefined;
+    return rated(samples);
   }
 
   test("count from the first scrape that shows them, which rate() does not see", () => {
@@ -87,10 +91,21 @@ describe("failures whose series is younger than that of the good answers", () =>
     expect(rate(SECONDS - 5, 1_000_000)).toBeLessThan(85);
   });
 
+  test("do not count for what they were when the pod was scraped for the first time", () => {
+    const samples = sampleStore();
+    const labels = { reporter: "source", destination_workload_namespace: "webapp", destination_workload: "backend", pod: "a" };
+    const good = { name: "istio_requests_total", labels: { ...labels, response_code: "200" }, value: 0 };
+    const probes = { name: "istio_requests_total", labels: { ...labels, response_code: "503" }, value: 3 };
+    for (let second = SECONDS - 10; second <= SECONDS; second += 5) {
+      good.value += 5;
+      samples.scrape([good, probes], START + second * 1000);
+    }
+    expect(rated(samples)).toBe(100);
+  });
+
   test("what one scrape alone shows is no answer", () => {
     const samples = sampleStore();
-    samples.scrape([{ name: "istio_requests_total", labels: { reporter: "source", destination_workload_namespace: "webapp", destination_workload: "backend", response_code: "200" }, value: 7 }], START);
-    const promql = istioQueries["request-success-rate"]({ namespace: "webapp", target: "backend", apex: "backend", ingress: "backend", route: "backend", interval: "20s", reporter: "source", grpc: false });
-    expect(evaluateQuery(promql, samples, START + 1000)).toMatchObject({ type: "vector", samples: [] });
+    samples.scrape([{ name: "istio_requests_total", labels: { reporter: "source", destination_workload_namespace: "webapp", destination_workload: "backend", response_code: "200" }, value: 7 }], START + (SECONDS - 1) * 1000);
+    expect(rated(samples)).toBeUndefined();
   });
 });

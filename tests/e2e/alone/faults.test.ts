@@ -81,6 +81,11 @@ async function answers(): Promise<void> {
   await eventually("the API server answers", 60, async () => ((await statusOf(NS).catch(() => undefined)) === undefined ? undefined : true));
 }
 
+/** istiod watches the same API server, and comes back to it later than the engine: until then proxies lead users to where the last route led them. */
+async function drainsFor(seconds: number): Promise<void> {
+  await kubectl("-n", NS, "patch", "canaries.rollout.kurator.dev", "backend", "--type=merge", "-p", JSON.stringify({ spec: { drainSeconds: seconds } }));
+}
+
 /** One release with trouble in the middle of it; as if there had been none. */
 async function rides(version: string, trouble: () => Promise<void>, at = 20): Promise<void> {
   const { counters } = await statusOf(NS);
@@ -150,6 +155,7 @@ test("the API server frozen for longer than the leader may go without it", async
 });
 
 test("the API server killed and started again: every watch is cut, and nothing answers for a while", async () => {
+  await drainsFor(20);
   await rides("6.0.3", () => restarted("apiserver", 4));
 });
 
@@ -158,6 +164,7 @@ test("the API server killed at the instant of the promotion", async () => {
     await phase(NS, "Promoting", 60);
     await restarted("apiserver", 2);
   });
+  await drainsFor(4);
 });
 
 test("istiod frozen during a step: proxies hear nothing new, and the run goes on when they do", async () => {

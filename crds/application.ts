@@ -64,7 +64,7 @@ const weight = z.int().min(0).max(100);
 const headers = z.object({ add: texts.optional(), set: texts.optional(), remove: z.array(z.string()).optional() });
 
 const trafficRouting = z.object({
-  timeoutSeconds: seconds.optional().describe("Time-out of a request; 0 is none"),
+  timeoutSeconds: seconds.optional().describe("Time-out of a request; 0 is none. Istio only, as gateways, hosts, retries, headers and corsPolicy are"),
   gateways: z.array(z.string()).optional().describe("Istio gateways"),
   hosts: z.array(z.string()).optional(),
   retries: z.object({ attempts: z.int().min(0).optional(), perTryTimeout: z.string().optional(), retryOn: z.string().optional() }).optional(),
@@ -80,8 +80,8 @@ const trafficRouting = z.object({
       allowCredentials: z.boolean().optional(),
     })
     .optional(),
-  host: z.string().optional().describe("Host of the Ingress; nginx only"),
-  protocol: z.string().optional().describe("Kuma only"),
+  host: z.string().optional().describe("Host of the Ingress that is made; nginx only, which needs it"),
+  protocol: z.string().optional().describe("What the app speaks: http, http2 or grpc; http when absent. Kuma only"),
   canaryStrategy: z
     .object({
       maxWeight: weight.optional(),
@@ -112,7 +112,7 @@ const trafficRouting = z.object({
     )
     .max(32)
     .optional()
-    .describe("Whose requests get the new version"),
+    .describe("Whose requests get the new version; with nginx one header, and one cookie whose exact is its name"),
 });
 
 const metric = z.object({

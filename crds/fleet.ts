@@ -14,7 +14,7 @@ const conditions = z
 const chart = z.object({ repository: z.string().optional(), name: z.string().optional(), version: z.string().optional() });
 
 const plugin = z.object({
-  trafficRoutingProvider: z.enum(["istio", "kuma", "nginx"]).describe("Decides the namespace that the engine is installed into"),
+  trafficRoutingProvider: z.enum(["istio", "kuma", "nginx"]).describe("Decides the namespace that the engine is installed into, its router and where it looks for Prometheus"),
   publicTestloader: z.boolean().optional().describe("Install a load tester for the whole cluster too"),
   chart: chart.optional().describe("Where the engine's chart is"),
   extraArgs: z.looseObject({}).optional().describe("Values of the engine's chart"),

@@ -6,7 +6,8 @@ import { list, map } from "../crds/json.ts";
 import { HANDBACK } from "../crds/marks.ts";
 import type { Fault, KubeObject, Resource } from "../engine/ports.ts";
 import { ACTOR, appOf, appText, type AppName } from "./marks.ts";
-import { canaries, DAEMONSETS, DEPLOYMENTS, NAMESPACES, SERVICES, templates, troubleOf, type Group, type Member } from "./members.ts";
+import { canaries, DAEMONSETS, DEPLOYMENTS, INGRESSES, SERVICES, templates, troubleOf, type Group, type Member } from "./members.ts";
+import { namespaceKey, prepareNamespace } from "./namespaces.ts";
 import { fromSpec, type FleetProblem } from "./problem.ts";
 import { placeOf, renderRollout } from "./render.ts";
 import { cachedOf, ensure, preconditionOf, takenBy, type Written } from "./write.ts";
@@ -109,7 +110,7 @@ async function one(work: MemberWork, planned: PlannedRollout, wanted: Set<string
     return { problems };
   }
   // Without the app its namespace may be another one than before.
-  if (!port.found) work.memo.delete(namespaceKey(place.namespace));
+  if (!port.found) work.memo.delete(namespaceKey(place.namespace, rollout));
   const namespace = await prepareNamespace(work, place.namespace, rollout);
   if (namespace !== undefined) return "class" in namespace ? { problems, fault: namespace } : { problems: [...problems, namespace] };
   if (!port.found) {
@@ -119,7 +120,7 @@ async function one(work: MemberWork, planned: PlannedRollout, wanted: Set<string
     const written: Written = await ensure({ member, mayWrite, taken: (found) => takenBy(found, app, cluster, path) }, resource, object);
     if (written.kind === "problem") return { problems: [...problems, written.problem] };
     if (written.kind === "fault") {
-      if (written.fault.class === "not-found") work.memo.delete(namespaceKey(place.namespace));
+      if (written.fault.class === "not-found") work.memo.delete(namespaceKey(place.namespace, rollout));
       return refusedOr(written.fault, problems, path, cluster);
     }
   }
@@ -161,37 +162,6 @@ async function targetPort({ member }: MemberWork, group: Group, { namespace, nam
   if (!read.ok) return read.fault.class === "not-found" ? { found: false } : { fault: read.fault };
   const entry = list(map(read.value.spec).ports).map(map).find((one) => one.port === port);
   return entry === undefined ? { found: false } : { found: true, targetPort: entry.targetPort as number | string | undefined };
-}
-
-const INJECTION = "istio-injection";
-const REVISION = "istio.io/rev";
-
-function namespaceKey(name: string): string {
-  return `namespace/${name}`;
-}
-
-async function prepareNamespace({ member, memo, mayWrite, cluster }: MemberWork, name: string, { trafficRoutingProvider }: Rollout): Promise<FleetProblem | Fault | undefined> {
-  const key = namespaceKey(name);
-  if (trafficRoutingProvider !== "istio" || memo.get(key) === true) return undefined;
-  const ref = { resource: NAMESPACES, namespace: "", name };
-  const read = await member.api.get(ref);
-  if (!mayWrite()) return { class: "conflict", message: "the lease may have run out" };
-  const labels = { [INJECTION]: "enabled" };
-  if (!read.ok) {
-    if (read.fault.class !== "not-found") return read.fault;
-    const created = await member.api.create(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
-    if (!created.ok) return created.fault;
-  } else {
-    const { [INJECTION]: injection, [REVISION]: revision } = read.value.metadata.labels ?? {};
-    if (injection === undefined && revision === undefined) {
-      const patched = await member.api.patch(ref, { metadata: { labels } }, preconditionOf(read.value));
-      if (!patched.ok) return patched.fault;
-    } else if (injection !== undefined && injection !== "enabled") {
-      return { reason: "Refused", path: "", message: `Namespace ${name} in ${cluster} says ${INJECTION}=${injection}, so its pods have no proxy and nobody would measure them; remove that label, or set it to enabled` };
-    }
-  }
-  memo.set(key, true);
-  return undefined;
 }
 
 interface Removal {
@@ -271,6 +241,8 @@ function resourceOf({ kind }: KubeObject, group: Group): Resource {
       return DEPLOYMENTS;
     case "Service":
       return SERVICES;
+    case "Ingress":
+      return INGRESSES;
     default:
       throw new Error(`${kind} is no kind that the fleet makes in a member`);
   }

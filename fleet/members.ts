@@ -44,6 +44,7 @@ export interface Member {
 export const DEPLOYMENTS: Resource = { group: "apps", version: "v1", plural: "deployments", kind: "Deployment" };
 export const DAEMONSETS: Resource = { group: "apps", version: "v1", plural: "daemonsets", kind: "DaemonSet" };
 export const SERVICES: Resource = { group: "", version: "v1", plural: "services", kind: "Service" };
+export const INGRESSES: Resource = { group: "networking.k8s.io", version: "v1", plural: "ingresses", kind: "Ingress" };
 export const NAMESPACES: Resource = { group: "", version: "v1", plural: "namespaces", kind: "Namespace" };
 
 export function canaries(group: Group): Resource {
@@ -125,7 +126,7 @@ class Connection {
   private follow(transport: Transport, api: KubeApi, groups: Group[]): void {
     const { clock, random, log, observe, onChange } = this.ports;
     const { signal } = this.abort;
-    const kinds = [...groups.flatMap((group) => [canaries(group), templates(group)]), DEPLOYMENTS, SERVICES];
+    const kinds = [...groups.flatMap((group) => [canaries(group), templates(group)]), DEPLOYMENTS, SERVICES, INGRESSES];
     const watched: Watched[] = kinds.map((resource) => ({ resource, labelSelector: APP_LABEL, trim: resource.plural === "canaries" ? undefined : withoutStatus }));
     const caches = new CacheSet({ transport, clock, random, log, namespaces: [], observe }, watched, (_resource, before, after) => onChange(this.key, after ?? before));
     this.member = { key: this.key, api, caches, groups };
@@ -216,7 +217,7 @@ export function troubleOf({ class: kind, message }: Fault): Trouble {
   return { reason: "Unreachable", message: `its API server does not answer (${message})` };
 }
 
-/** Of load testers and templates only what decides whether they are as they should be. */
+/** Of load testers, templates and Ingresses only what decides whether they are as they should be. */
 function withoutStatus(object: KubeObject): KubeObject {
   const { status: _, ...kept } = object;
   return kept;

@@ -12,6 +12,13 @@ export const FLEET_LABEL = "fleet.kurator.dev/name";
 const PLUGIN_LABEL = "fleet.kurator.dev/plugin";
 const PLUGIN = "rollout";
 
+/** Values of the engine's chart whose defaults are for Istio: the router of Canaries that name none, and where each product's own guide puts Prometheus. */
+const PROVIDER_VALUES: Readonly<Record<RolloutPlugin["trafficRoutingProvider"], object | undefined>> = {
+  istio: undefined,
+  kuma: { meshProvider: "kuma", metricsServer: "http://prometheus-server.mesh-observability:80" },
+  nginx: { meshProvider: "nginx", metricsServer: "http://prometheus-server.ingress-nginx:9090" },
+};
+
 const ENGINE_CHART = "kurator-rollout";
 const LOADTESTER_CHART = "loadtester";
 
@@ -40,11 +47,13 @@ export function renderPlugin({ fleet, plugin, repository, members }: PluginInput
       kubeConfig: { secretRef: { name: kubeconfig.name, key: kubeconfig.key } },
       values,
     }));
+  const told = PROVIDER_VALUES[plugin.trafficRoutingProvider];
+  const values = told === undefined ? plugin.extraArgs : { ...told, ...plugin.extraArgs };
   const { name: chart = ENGINE_CHART, version } = plugin.chart ?? {};
   return [
     made(repositories, source, defined({ type: repository.startsWith("oci://") ? "oci" : undefined, url: repository, interval: "10m" })),
     ...members.flatMap(({ ref, kubeconfig }) => [
-      release(fitted(`${PLUGIN}-${ref.name}`), kubeconfig, defined({ chart, version }), ENGINE_CHART, plugin.extraArgs),
+      release(fitted(`${PLUGIN}-${ref.name}`), kubeconfig, defined({ chart, version }), ENGINE_CHART, values),
       ...(plugin.publicTestloader === true ? [release(fitted(`testloader-${ref.name}`), kubeconfig, defined({ chart: LOADTESTER_CHART, version }), PUBLIC_NAME, { fullnameOverride: PUBLIC_NAME })] : []),
     ]),
   ];

@@ -1,4 +1,4 @@
-// Which objects does a rollout of an Application need in one member? Pure: Kurator's fields to a Canary, MetricTemplates and a load tester. What comes out is
+// Which objects does a rollout of an Application need in one member? Pure: Kurator's fields to a Canary, MetricTemplates, a load tester and an Ingress. What comes out is
 // read by the same schema that the engine reads Canaries with, so whatever that would refuse is refused here, under the Application's own path.
 import { BUILTIN_METRICS } from "../crds/analysis.ts";
 import { parseCanary, GROUPS } from "../crds/canary.ts";
@@ -9,6 +9,7 @@ import type { KubeObject } from "../engine/ports.ts";
 import { labelsOf, POLICY, type AppName } from "./marks.ts";
 import { loadTester, loadTesterUrl } from "./loadtester.ts";
 import { loadTesterName, NAME_MAX } from "./names.ts";
+import { canaryAnnotations, canaryWords, ingress, serviceWords, unfitForProvider } from "./providers.ts";
 
 /** Kurator's comments promise it. */
 const CHECK_SECONDS = 60;
@@ -49,7 +50,7 @@ export function renderRollout(input: RenderInput): RenderResult {
     ...object,
     metadata: { ...object.metadata, labels: { ...object.metadata.labels, ...labelsOf(app) }, annotations: { ...object.metadata.annotations, [POLICY]: policy } },
   });
-  const canary = marked({ apiVersion, kind: "Canary", metadata: { name, namespace }, spec: merged(canarySpec(input), rollout.canarySpec ?? {}) });
+  const canary = marked({ apiVersion, kind: "Canary", metadata: defined({ name, namespace, annotations: canaryAnnotations(rollout) }), spec: merged(canarySpec(input), rollout.canarySpec ?? {}) });
   const parsed = parseCanary(canary);
   if (!parsed.ok) problems.push(...parsed.problems.map((problem) => ({ ...problem, path: applicationPath(problem.path, index) })));
   if (problems.length > 0) return { ok: false, problems: onePerPath(problems) };
@@ -57,13 +58,14 @@ export function renderRollout(input: RenderInput): RenderResult {
     customMetric === undefined ? [] : [{ apiVersion, kind: "MetricTemplate", metadata: { name: metric, namespace }, spec: { query: customMetric.query ?? "", provider: defined({ ...customMetric.provider, type: customMetric.provider?.type ?? "prometheus" }) } }],
   );
   const tester = rollout.testLoader === true ? loadTester(name, namespace, loadTesterImage) : [];
-  return { ok: true, rendered: { canary, supporting: [...templates, ...tester].map(marked) } };
+  return { ok: true, rendered: { canary, supporting: [...templates, ...tester, ...ingress(rollout, { namespace, name })].map(marked) } };
 }
 
 function canarySpec({ app, rollout, group, targetPort }: RenderInput): Json {
   const { workload, rolloutPolicy: policy } = rollout;
   return defined({
     provider: rollout.trafficRoutingProvider,
+    ...canaryWords(rollout, placeOf(app, rollout)),
     targetRef: { apiVersion: workload.apiVersion ?? "apps/v1", kind: workload.kind ?? "Deployment", name: workload.name },
     progressDeadlineSeconds: policy.rolloutTimeoutSeconds ?? 600,
     skipAnalysis: policy.skipTrafficAnalysis,
@@ -77,17 +79,7 @@ function canarySpec({ app, rollout, group, targetPort }: RenderInput): Json {
 }
 
 function service(rollout: Rollout, targetPort: number | string | undefined): Json {
-  const { trafficRouting: routing = {} } = rollout.rolloutPolicy;
-  const istio = rollout.trafficRoutingProvider === "istio" ? { gateways: routing.gateways, hosts: routing.hosts, retries: routing.retries, headers: routing.headers, corsPolicy: routing.corsPolicy } : {};
-  return defined({
-    name: rollout.serviceName,
-    port: rollout.port,
-    targetPort,
-    timeout: routing.timeoutSeconds === undefined || routing.timeoutSeconds === 0 ? undefined : `${routing.timeoutSeconds}s`,
-    ...istio,
-    primary: rollout.primary,
-    canary: rollout.preview,
-  });
+  return defined({ name: rollout.serviceName, port: rollout.port, targetPort, ...serviceWords(rollout) });
 }
 
 function analysis(app: AppName, rollout: Rollout): Json {
@@ -150,9 +142,7 @@ function unfit({ app, index, rollout }: RenderInput): Problem[] {
   if (weighted && positive(stepWeight) !== undefined && stepWeights.length > 0) {
     problems.push({ reason: "InvalidSpec", path: steps, message: "has stepWeight and stepWeights, which exclude each other; remove one of them" });
   }
-  if (rollout.trafficRoutingProvider !== "istio") {
-    problems.push({ reason: "Unsupported", path: `${at(index)}.trafficRoutingProvider`, message: `${rollout.trafficRoutingProvider} cannot be routed yet; use istio` });
-  }
+  problems.push(...unfitForProvider(rollout, at(index)));
   return problems;
 }
 
@@ -194,6 +184,7 @@ const PATHS: readonly (readonly [canary: string, application: string])[] = [
   ["spec.service.canary", "preview"],
   ["spec.service", "rolloutPolicy.trafficRouting"],
   ["spec.targetRef", "workload"],
+  ["spec.ingressRef", "canarySpec.ingressRef"],
   ["spec.progressDeadlineSeconds", "rolloutPolicy.rolloutTimeoutSeconds"],
   ["metadata.name", "workload.name"],
   ["spec", "rolloutPolicy"],

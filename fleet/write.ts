@@ -73,7 +73,8 @@ export function takenBy(found: KubeObject, app: AppName, cluster: string, path: 
     return { reason: "DuplicateTarget", path, message: `${what} is of the Application ${appText(owner)}; roll the workload out by one of the two` };
   }
   if (isOrphanOfKurator(found) || isSyncOfKurator(found, app)) return undefined;
-  return { reason: "NameTaken", path, message: `${what} exists and was not made for this Application; delete it, or remove the rollout here` };
+  const cure = found.kind === "Ingress" ? "name it in canarySpec.ingressRef, delete it" : "delete it";
+  return { reason: "NameTaken", path, message: `${what} exists and was not made for this Application; ${cure}, or remove the rollout here` };
 }
 
 function target(found: KubeObject, wanted: KubeObject): KubeObject {

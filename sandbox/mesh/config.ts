@@ -69,7 +69,7 @@ export interface Upstream {
 
 /** Keys are NAMESPACE/NAME. */
 export interface MeshConfig {
-  /** Oldest first. */
+  /** What was said in another product's words is among them. Oldest first. */
   virtualServices: readonly VirtualService[];
   gateways: ReadonlySet<string>;
   services: ReadonlyMap<string, Service>;

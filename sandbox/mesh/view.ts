@@ -7,11 +7,13 @@ import { serviceNameLabel } from "../workloads/endpointslices.ts";
 import { behaviourAnnotation, controllerOf, endpointSlices, hashLabel, keyOf, pods, portAnnotation, services } from "../workloads/objects.ts";
 import type { Pod, Service } from "../workloads/objects.ts";
 import type { MeshConfig, Upstream, VirtualService } from "./config.ts";
+import { ingresses, routesOfIngresses } from "./ingresses.ts";
+import { meshRoutes, routesOfMesh } from "./meshroutes.ts";
 
 export const virtualServices = "virtualservices.networking.istio.io";
 export const gateways = "gateways.networking.istio.io";
 
-const followed = [virtualServices, gateways, services, endpointSlices, pods];
+const followed = [virtualServices, ingresses, meshRoutes, gateways, services, endpointSlices, pods];
 
 export interface MeshView {
   config(): MeshConfig;
@@ -79,7 +81,7 @@ function configOf(known: ReadonlyMap<string, ReadonlyMap<string, KubeObject>>): 
     upstreams.set(key, [...(upstreams.get(key) ?? []), ...ready]);
   }
   return {
-    virtualServices: all<VirtualService>(virtualServices).sort(byAge),
+    virtualServices: [...all<VirtualService>(virtualServices), ...routesOfIngresses(all(ingresses)), ...routesOfMesh(all(meshRoutes))].sort(byAge),
     gateways: new Set(all(gateways).map(keyOf)),
     services: new Map(all<Service>(services).map((service) => [keyOf(service), service])),
     upstreams,

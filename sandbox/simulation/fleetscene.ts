@@ -161,7 +161,7 @@ export class FleetScene {
     return {
       request: (request) => {
         this.requests.set(name, (this.requests.get(name) ?? 0) + 1);
-        if (this.forbidden.has(name) && /\/(namespaces|canaries|metrictemplates|deployments|services)\b/.test(request.path)) return Promise.resolve(FORBIDDEN);
+        if (this.forbidden.has(name) && /\/(namespaces|canaries|metrictemplates|deployments|services|ingresses)\b/.test(request.path)) return Promise.resolve(FORBIDDEN);
         return this.cut.has(name) ? silence(request.timeoutMs, request.signal) : transport.request(request);
       },
       stream: async (request) => {

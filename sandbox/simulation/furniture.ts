@@ -1,4 +1,5 @@
 // What the simulated lives and the tests are furnished with: an app, its Service, its user's route and its Canary.
+import type { Resource } from "../../engine/ports.ts";
 import type { KubeObject } from "../api/types.ts";
 import type { Scene } from "./scene.ts";
 
@@ -75,4 +76,15 @@ export function change(scene: Scene, resource: string, edit: (object: KubeObject
   const copy = structuredClone(found);
   edit(copy);
   scene.store.update(resource, copy);
+}
+
+/** As the product's CRDs would, but for their rules. */
+export function serve(scene: Scene, { group, version, plural, kind }: Resource): void {
+  const schema = { openAPIV3Schema: { type: "object", properties: { spec: { type: "object", "x-kubernetes-preserve-unknown-fields": true } } } };
+  scene.store.create("customresourcedefinitions.apiextensions.k8s.io", {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `${plural}.${group}`, annotations: { "api-approved.kubernetes.io": "https://github.com/kubernetes/kubernetes" } },
+    spec: { group, scope: "Namespaced", names: { plural, singular: kind.toLowerCase(), kind, listKind: `${kind}List` }, versions: [{ name: version, served: true, storage: true, schema }] },
+  });
 }

@@ -60,6 +60,8 @@ export class Scene {
   hooks = 200;
   /** The share of webhooks that are answered with 500 all the same. */
   hookFlaps = 0;
+  /** What users ask for. */
+  host = "app.test";
   /** The share of requests that come from a tester, who says so in a header. */
   testers = 0;
   /** Told what each request was answered with. */
@@ -200,7 +202,7 @@ export class Scene {
   request(): void {
     this.requests += 1;
     const tester = this.testers > 0 && this.random() < this.testers;
-    const answer = this.world.send({ host: "app.test", ...(tester ? { headers: { "x-user": "tester" } } : {}) });
+    const answer = this.world.send({ host: this.host, ...(tester ? { headers: { "x-user": "tester" } } : {}) });
     const version = answer.version;
     if (version !== undefined) this.versions.set(version, (this.versions.get(version) ?? 0) + 1);
     this.answered(version);

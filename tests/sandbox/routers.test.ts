@@ -8,7 +8,7 @@ import { routerFor } from "../../routing/registry.ts";
 import type { KubeObject } from "../../sandbox/api/types.ts";
 import { Scene } from "../../sandbox/simulation/scene.ts";
 import { QUIET } from "../../sandbox/simulation/transport.ts";
-import { canaryOf, furnish, setImage } from "../../sandbox/simulation/furniture.ts";
+import { canaryOf, furnish, serve, setImage } from "../../sandbox/simulation/furniture.ts";
 
 const CANARIES = "canaries.rollout.kurator.dev";
 const INGRESS = "ingresses.networking.k8s.io";
@@ -93,17 +93,6 @@ const LIVES: Life[] = [
     left: { parentRefs: [{ group: "core", kind: "Service", name: "app", port: 8080 }], rules: [{ matches: [{ path: { type: "PathPrefix", value: "/" } }], backendRefs: [{ group: "", kind: "Service", name: "app", port: 8080, weight: 1 }] }] },
   },
 ];
-
-/** As the product's CRDs would, but for their rules. */
-function serve(scene: Scene, { group, version, plural, kind }: Resource): void {
-  const schema = { openAPIV3Schema: { type: "object", properties: { spec: { type: "object", "x-kubernetes-preserve-unknown-fields": true } } } };
-  scene.store.create("customresourcedefinitions.apiextensions.k8s.io", {
-    apiVersion: "apiextensions.k8s.io/v1",
-    kind: "CustomResourceDefinition",
-    metadata: { name: `${plural}.${group}`, annotations: { "api-approved.kubernetes.io": "https://github.com/kubernetes/kubernetes" } },
-    spec: { group, scope: "Namespaced", names: { plural, singular: kind.toLowerCase(), kind, listKind: `${kind}List` }, versions: [{ name: version, served: true, storage: true, schema }] },
-  });
-}
 
 interface Played {
   scene: Scene;

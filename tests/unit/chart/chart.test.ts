@@ -31,6 +31,7 @@ test("in a member the fleet may do what it does, and nothing more", () => {
     `deployments.apps ${all}`,
     "daemonsets.apps get",
     `services. ${all}`,
+    `ingresses.networking.k8s.io ${all}`,
     "namespaces. get,create,patch",
   ]);
 });

@@ -97,3 +97,17 @@ test("the Rollout plugin is a HelmRelease for each member, and one of the load t
   expect(made[2]?.spec).toMatchObject({ releaseName: "testloader", values: { fullnameOverride: "testloader" } });
   expect(renderPlugin({ fleet, plugin: { trafficRoutingProvider: "istio" }, repository: "oci://x", members }, () => undefined)).toEqual([]);
 });
+
+test.each([
+  ["nginx", "ingress-nginx", "http://prometheus-server.ingress-nginx:9090"],
+  ["kuma", "kuma-system", "http://prometheus-server.mesh-observability:80"],
+] as const)("for %s the plugin puts the engine into %s and tells it what leads there, unless the Fleet says otherwise", (trafficRoutingProvider, namespace, metricsServer) => {
+  const fleet = { apiVersion: "fleet.kurator.dev/v1alpha1", kind: "Fleet", metadata: { name: "quickstart", namespace: "fleet", uid: "u2" } };
+  const members = [{ ref: { kind: "AttachedCluster", name: "member1", namespace: "fleet", labels: {} }, kubeconfig: { name: "s", key: "k" } }];
+  const specs = (extraArgs?: object) => renderPlugin({ fleet, plugin: { trafficRoutingProvider, publicTestloader: true, extraArgs: extraArgs as never }, repository: "oci://charts.test", members }, newest).map(({ object }) => object.spec);
+  const [, engine, loadTester] = specs();
+  expect(engine).toMatchObject({ targetNamespace: namespace, values: { meshProvider: trafficRoutingProvider, metricsServer } });
+  // Where the address of the hooks leads.
+  expect(loadTester).toMatchObject({ targetNamespace: namespace, releaseName: "testloader" });
+  expect(specs({ metricsServer: "http://mine:9090" })[1]).toMatchObject({ values: { meshProvider: trafficRoutingProvider, metricsServer: "http://mine:9090" } });
+});

@@ -3,9 +3,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import { parseApplicationSpec, type Rollout } from "../../../crds/application.ts";
+import { parseCanary } from "../../../crds/canary.ts";
 import type { KubeObject } from "../../../engine/ports.ts";
 import { fitted, syncName } from "../../../fleet/names.ts";
 import { renderRollout, type RenderInput } from "../../../fleet/render.ts";
+import { routerFor } from "../../../routing/registry.ts";
 
 const APP = { namespace: "default", name: "rollout-demo" };
 
@@ -29,6 +31,21 @@ function canaryOf(one: Rollout, more: Partial<RenderInput> = {}): KubeObject & {
   const result = render(one, more);
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   return result.rendered.canary as KubeObject & { spec: { service: object; analysis: object } };
+}
+
+function nginx(routing: object, more: object = {}): Rollout {
+  return rollout({ trafficRouting: { canaryStrategy: { stepWeight: 10 }, ...routing } }, { trafficRoutingProvider: "nginx", ...more });
+}
+
+function kuma(routing: object, more: object = {}): Rollout {
+  return rollout({ trafficRouting: { canaryStrategy: { stepWeight: 10 }, ...routing } }, { trafficRoutingProvider: "kuma", ...more });
+}
+
+/** What is made beside the Canary. */
+function beside(one: Rollout): KubeObject[] {
+  const result = render(one);
+  if (!result.ok) throw new Error(JSON.stringify(result.problems));
+  return result.rendered.supporting;
 }
 
 function problems(one: Rollout, more: Partial<RenderInput> = {}): string[] {
@@ -135,6 +152,73 @@ describe("fields", () => {
   });
 });
 
+describe("nginx", () => {
+  test("an Ingress for the host alone, under the workload's name, and a Canary that names it", () => {
+    const one = nginx({ host: "app.example.com", timeoutSeconds: 60, gateways: ["mesh"], hosts: ["x"] }, { workload: { name: "agent", namespace: "apps" }, serviceName: "front" });
+    expect(beside(one)).toEqual([
+      {
+        apiVersion: "networking.k8s.io/v1",
+        kind: "Ingress",
+        metadata: { name: "agent", namespace: "apps", labels: { app: "front", "apps.kurator.dev/app-name": "rollout-demo", "apps.kurator.dev/app-namespace": "default" }, annotations: { "kurator.dev/rollout": "rollout-demo-0" } },
+        spec: { ingressClassName: "nginx", rules: [{ host: "app.example.com", http: { paths: [{ path: "/", pathType: "Prefix", backend: { service: { name: "front", port: { number: 9898 } } } }] } }] },
+      },
+    ]);
+    const { spec, metadata } = canaryOf(one);
+    expect(spec).toMatchObject({ provider: "nginx", ingressRef: { apiVersion: "networking.k8s.io/v1", kind: "Ingress", name: "agent" } });
+    // What an Ingress has no word for, which the engine would refuse.
+    expect(spec.service).toEqual({ name: "front", port: 9898, targetPort: "http" });
+    expect(metadata.annotations).toEqual({ "kurator.dev/rollout": "rollout-demo-0" });
+  });
+
+  test("two rollouts in one namespace have an Ingress each, with a label that is one", () => {
+    const both = ["front", "back"].flatMap((name) => beside(nginx({ host: `${name}.example.com` }, { workload: { name }, serviceName: name })));
+    expect(both.map(({ metadata }) => [metadata.name, metadata.labels?.app])).toEqual([["front", "front"], ["back", "back"]]);
+  });
+
+  test("whoever names an Ingress needs no host and gets no other one", () => {
+    const one = nginx({}, { canarySpec: { ingressRef: { apiVersion: "networking.k8s.io/v1", kind: "Ingress", name: "mine" } } });
+    expect(beside(one)).toEqual([]);
+    expect(canaryOf(one).spec).toMatchObject({ ingressRef: { name: "mine" } });
+  });
+
+  test("A/B by one header and by the name of a cookie is what the router can say", () => {
+    const match = [{ headers: { "x-canary": { exact: "insider" } } }, { headers: { cookie: { exact: "canary" } } }];
+    const { metadata, spec } = canaryOf(nginx({ host: "app.example.com", analysisTimes: 3, match }));
+    const parsed = parseCanary({ apiVersion: "rollout.kurator.dev/v1alpha1", kind: "Canary", metadata, spec });
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+    const found = new Map(beside(nginx({ host: "app.example.com" })).map((object) => ["ingresses.networking.k8s.io/default/backend", object]));
+    const intent = { namespace: "default", apex: "backend", spec: parsed.canary.spec, owner: { apiVersion: "rollout.kurator.dev/v1alpha1", name: "backend", uid: "u" }, primaryWeight: 0, canaryWeight: 100, scope: "matched" as const };
+    const router = routerFor("nginx");
+    expect(router?.check(intent, found)).toEqual([]);
+    expect(router?.render(intent, found, () => "v1")[0]?.metadata.annotations).toMatchObject({
+      "nginx.ingress.kubernetes.io/canary-by-header": "x-canary",
+      "nginx.ingress.kubernetes.io/canary-by-header-value": "insider",
+      "nginx.ingress.kubernetes.io/canary-by-cookie": "canary",
+    });
+  });
+});
+
+describe("kuma", () => {
+  test("all three Services say what the app speaks on its own port, for old and new versions, and labels of the user's stay", () => {
+    const one = kuma({ timeoutSeconds: 60 }, { port: 8080, primary: { labels: { a: "b" } }, preview: { annotations: { c: "d" } } });
+    const told = { "8080.service.kuma.io/protocol": "http" };
+    expect(canaryOf(one).spec.service).toEqual({ name: "backend", port: 8080, targetPort: "http", appProtocol: "http", apex: { annotations: told }, primary: { labels: { a: "b" }, annotations: told }, canary: { annotations: { ...told, c: "d" } } });
+    expect(canaryOf(kuma({ protocol: "grpc" })).spec.service).toMatchObject({ appProtocol: "grpc", apex: { annotations: { "9898.service.kuma.io/protocol": "grpc" } } });
+    expect(beside(one)).toEqual([]);
+  });
+
+  test("the mesh is named beside the policy; another one is the user's to say", () => {
+    expect(canaryOf(kuma({})).metadata.annotations).toEqual({ "kuma.io/mesh": "default", "kurator.dev/rollout": "rollout-demo-0" });
+    const blue = { service: { apex: { labels: { "kuma.io/mesh": "blue" } } } };
+    expect(canaryOf(kuma({}, { canarySpec: blue }))).toMatchObject({ metadata: { annotations: { "kuma.io/mesh": "blue" } }, spec: { service: { apex: { labels: { "kuma.io/mesh": "blue" }, annotations: { "9898.service.kuma.io/protocol": "http" } } } } });
+  });
+});
+
+test.each([["istio", "istio-system"], ["kuma", "kuma-system"], ["nginx", "ingress-nginx"]])("the public load tester of %s is in %s", (trafficRoutingProvider, namespace) => {
+  const one = rollout({ trafficRouting: { host: "a.b", canaryStrategy: { stepWeight: 10 } }, trafficAnalysis: { webhooks: { command: ["true"] } } }, { trafficRoutingProvider });
+  expect(canaryOf(one).spec.analysis).toMatchObject({ webhooks: [{ url: `http://testloader.${namespace}/` }] });
+});
+
 describe("what cannot work", () => {
   const path = "spec.syncPolicies[0].rollout";
 
@@ -146,7 +230,11 @@ describe("what cannot work", () => {
     ["a custom metric without a query", rollout({ trafficAnalysis: { metrics: [{ name: "mine", thresholdRange: { max: 1 }, customMetric: {} }] } }), `${path}.rolloutPolicy.trafficAnalysis.metrics[0].customMetric.query: is missing`],
     ["a Service's name that is none", rollout({}, { serviceName: "Not_A_Name" }), `${path}.serviceName: must be a name for Services`],
     ["a name that is too long for a load tester", rollout({}, { workload: { name: "w".repeat(60) }, testLoader: true }), `${path}.workload.name: is too long for a load tester of its own`],
-    ["a router that is not there yet", rollout({}, { trafficRoutingProvider: "nginx" }), `${path}.trafficRoutingProvider: nginx cannot be routed yet`],
+    ["nginx without a host", rollout({}, { trafficRoutingProvider: "nginx" }), `${path}.rolloutPolicy.trafficRouting.host: is missing; give the host that users of the nginx Ingress ask, or name an Ingress of your own in canarySpec.ingressRef`],
+    ["nginx with an empty host", nginx({ host: "" }), `${path}.rolloutPolicy.trafficRouting.host: is missing`],
+    ["nginx with an address for a host", nginx({ host: "http://App.example.com/" }), `${path}.rolloutPolicy.trafficRouting.host: http://App.example.com/ is no host; write a name in lower case such as app.example.com`],
+    ["nginx that is to keep users at a version", rollout({ trafficRouting: { host: "a.b", canaryStrategy: { stepWeight: 10 } }, trafficAnalysis: { sessionAffinity: { cookieName: "a" } } }, { trafficRoutingProvider: "nginx" }), `${path}.rolloutPolicy.trafficAnalysis.sessionAffinity: nginx cannot keep users at a version; remove it, or use istio`],
+    ["Kuma that is to split connections", kuma({ protocol: "tcp" }), `${path}.rolloutPolicy.trafficRouting.protocol: tcp has no requests that Kuma could split; write http, http2, grpc`],
   ])("%s", (_what, one, said) => expect(problems(one)).toContainEqual(expect.stringContaining(said)));
 
   test("an Application whose name is no label", () => {

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
 import type { HttpRoute, MeshConfig, VirtualService } from "../../../sandbox/mesh/config.ts";
+import type { KubeObject } from "../../../sandbox/api/types.ts";
 import { roundRobin } from "../../../sandbox/mesh/balancer.ts";
+import { routesOfIngresses } from "../../../sandbox/mesh/ingresses.ts";
 import type { MeshRequest } from "../../../sandbox/mesh/match.ts";
+import { routesOfMesh } from "../../../sandbox/mesh/meshroutes.ts";
 import { pickRoute } from "../../../sandbox/mesh/pickroute.ts";
 import { seriesRegistry, textFormat } from "../../../sandbox/mesh/series.ts";
 import { virtualServices } from "../../../sandbox/mesh/view.ts";
@@ -110,6 +113,58 @@ describe("which route a request meets", () => {
     const mirrored = Array.from({ length: 2000 }, () => pickRoute(request(), config, random)?.mirror).filter((target) => target !== undefined);
     expect(new Set(mirrored.map(({ service }) => service))).toEqual(new Set(["app-canary"]));
     expect(Math.abs(mirrored.length - 600)).toBeLessThan(80);
+  });
+});
+
+describe("other products", () => {
+  const config = (objects: { ingresses?: KubeObject[]; routes?: KubeObject[] }): MeshConfig => ({ ...configOf({}), virtualServices: [...routesOfIngresses(objects.ingresses ?? []), ...routesOfMesh(objects.routes ?? [])] });
+  const backend = (name: string) => ({ service: { name, port: { number: 8080 } } });
+  const ingress = (name: string, service: string, annotations: Record<string, string> = {}, spec: object = {}): KubeObject => ({
+    apiVersion: "networking.k8s.io/v1",
+    kind: "Ingress",
+    metadata: { name, namespace, annotations: Object.fromEntries(Object.entries(annotations).map(([key, value]) => [`nginx.ingress.kubernetes.io/canary${key}`, value])) },
+    spec: { ingressClassName: "nginx", rules: [{ host: "shop.com", http: { paths: [{ path: "/", pathType: "Prefix", backend: backend(service) }] } }], ...spec },
+  });
+  const pair = (annotations: Record<string, string>) => config({ ingresses: [ingress("app", "app"), ingress("app-canary", "app-canary", { "": "true", ...annotations })] });
+  const share = (config: MeshConfig, over: Partial<MeshRequest> = {}): number => {
+    const random = seededRandom(5);
+    return Array.from({ length: 1000 }, () => goesTo(config, { host: "shop.com", ...over }, random)).filter((target) => target === "test/app-canary").length / 10;
+  };
+
+  test("an Ingress of nginx leads its host, and one of another class or a canary alone leads nobody", () => {
+    expect(goesTo(config({ ingresses: [ingress("app", "app")] }), { host: "shop.com" })).toBe("test/app");
+    expect(goesTo(config({ ingresses: [ingress("app", "app", {}, { ingressClassName: "traefik" })] }), { host: "shop.com" })).toBe("404");
+    expect(goesTo(config({ ingresses: [ingress("app-canary", "app-canary", { "": "true", "-weight": "100" })] }), { host: "shop.com" })).toBe("404");
+  });
+
+  test("its canary gets its percents, and whole segments of paths count", () => {
+    expect(share(pair({ "-weight": "0" }))).toBe(0);
+    expect(share(pair({ "-weight": "100" }))).toBe(100);
+    expect(Math.abs(share(pair({ "-weight": "30" })) - 30)).toBeLessThan(5);
+    const api = ingress("app", "app", {}, { rules: [{ host: "shop.com", http: { paths: [{ path: "/api", pathType: "Prefix", backend: backend("app") }] } }] });
+    expect(["/api", "/api/1", "/apis"].map((path) => goesTo(config({ ingresses: [api] }), { host: "shop.com", path }))).toEqual(["test/app", "test/app", "404"]);
+  });
+
+  test("a header goes before a cookie and both before the weight", () => {
+    const chosen = pair({ "-weight": "0", "-by-header": "X-User", "-by-header-pattern": "^(?:qa-.*)$", "-by-cookie": "insider" });
+    expect(share(chosen)).toBe(0);
+    expect(share(chosen, { headers: { "x-user": "qa-1" } })).toBe(100);
+    expect(share(chosen, { headers: { "x-user": "no-qa-1" } })).toBe(0);
+    expect(share(chosen, { headers: { cookie: "a=b; insider=always" } })).toBe(100);
+    expect(share(chosen, { headers: { cookie: "insider=yes" } })).toBe(0);
+    expect(share(pair({ "-weight": "100", "-by-cookie": "insider" }), { headers: { cookie: "insider=never" } })).toBe(0);
+  });
+
+  test("a MeshHTTPRoute leads who calls its MeshService, by what they send and by weights", () => {
+    const ref = (name: string, weight: number) => ({ kind: "MeshService", name, port: 8080, weight });
+    const rules = [
+      { matches: [{ path: { type: "PathPrefix", value: "/" }, headers: [{ type: "Exact", name: "x-user", value: "tester" }] }], default: { backendRefs: [ref("app-canary", 1)] } },
+      { matches: [{ path: { type: "PathPrefix", value: "/" } }], default: { backendRefs: [ref("app-primary", 70), ref("app-canary", 30)] } },
+    ];
+    const led = config({ routes: [{ apiVersion: "kuma.io/v1alpha1", kind: "MeshHTTPRoute", metadata: { name: "app", namespace }, spec: { to: [{ targetRef: { kind: "MeshService", name: "app" }, rules }] } }] });
+    expect(Math.abs(share(led, { host: "app.test" }) - 30)).toBeLessThan(5);
+    expect(share(led, { host: "app.test", headers: { "x-user": "tester" } })).toBe(100);
+    expect(goesTo(led, { host: "app-primary.test" })).toBe("test/app-primary");
   });
 });
 

@@ -56,7 +56,7 @@ export interface EngineOptions {
   signal: AbortSignal;
 }
 
-const ROUTED_KINDS = [...new Set(ROUTERS.flatMap(({ kinds: all, refersTo }) => all.flat().map(({ kind }) => kind).filter((kind) => !refersTo.includes(kind))))];
+const ROUTED_KINDS = [...new Map(ROUTERS.flatMap(({ kinds: all, refersTo }) => all.flat().filter(({ kind }) => !refersTo.includes(kind)).map((kind) => [`${kind.kind}.${kind.group}`, kind]))).values()];
 /** Another name for ConfigMaps, for the one that freezes everything. */
 const FREEZE: Resource = { ...CONFIG_MAPS };
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";

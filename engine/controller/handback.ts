@@ -11,7 +11,7 @@ import { primaryName } from "../workload/primary.ts";
 import { restoreService, serviceName } from "../workload/service.ts";
 import { preconditionOf } from "./commit.ts";
 import type { Context } from "./context.ts";
-import { keyText, type Key } from "./key.ts";
+import { keyText, kindOf, type Key } from "./key.ts";
 import type { Memory } from "./memory.ts";
 import { keyOf } from "./observe.ts";
 import { DRAIN_UNTIL, type Handback } from "./project.ts";
@@ -68,7 +68,7 @@ function estateOf(key: Key, context: Context): Estate | "unknown" | undefined {
   const info = infoOf(memory?.object, key);
   const router = memory === undefined ? undefined : context.router(info.provider);
   // What may not be seen cannot be led back, and what it leads to must not go.
-  if (!routesKnown(context, router) || router?.kinds.flat().some(({ kind }) => caches.forbidden(kind)) === true) return "unknown";
+  if (!routesKnown(context, router) || router?.kinds.flat().some((kind) => caches.forbidden(kind)) === true) return "unknown";
   const routes = context.routedKinds.flatMap((kind) => caches.resource(kind) ?? []).flatMap(marked);
   // Routes go first: one that is left leads to Services which are about to go.
   const objects = [...routes, ...others];
@@ -76,7 +76,7 @@ function estateOf(key: Key, context: Context): Estate | "unknown" | undefined {
   const workload = workloadOf(info.kind) ?? WORKLOADS[0];
   const primary = remembering.find(({ resource, object }) => resource === workload?.resource && object.metadata.name === primaryName(info.target))?.object;
   if (info.autoscaler?.kind === SCALED_OBJECTS.kind) {
-    if (!caches.seek(SCALED_OBJECTS) || caches.forbidden(SCALED_OBJECTS.kind)) return "unknown";
+    if (!caches.seek(SCALED_OBJECTS) || caches.forbidden(SCALED_OBJECTS)) return "unknown";
     objects.push(...marked(SCALED_OBJECTS));
   }
   if (workload === undefined) return undefined;
@@ -158,7 +158,7 @@ async function returnApex(estate: Estate, target: KubeObject, context: Context):
 
 async function returnRoutes(estate: Estate, context: Context): Promise<Pass | undefined> {
   for (const object of restoredRoutes(estate, context).restored) {
-    const resource = context.caches.resource(object.kind);
+    const resource = context.caches.resource(kindOf(object));
     const found = estate.objects.find((entry) => keyOf(entry.object) === keyOf(object))?.object;
     const sent = resource === undefined || found === undefined ? undefined : await send(context, resource, found, object);
     if (sent !== undefined) return sent;
@@ -194,7 +194,7 @@ async function remove(estate: Estate, context: Context, key: Key): Promise<Pass>
 /** The target is gone too, so there is nothing to give the app back to: what the engine made goes, what it took over is restored. */
 async function dissolve(estate: Estate, context: Context, key: Key): Promise<Pass> {
   for (const object of restoredRoutes(estate, context).restored) {
-    const resource = context.caches.resource(object.kind);
+    const resource = context.caches.resource(kindOf(object));
     const found = estate.objects.find((entry) => keyOf(entry.object) === keyOf(object))?.object;
     const created = found?.metadata.annotations?.[ORIGIN] === "created";
     if (resource === undefined || found === undefined) continue;

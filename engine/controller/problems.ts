@@ -47,7 +47,7 @@ function routing({ caches }: Context, drawing: Drawing): Problem[] {
   }
   const unserved = world.router.needs({ spec: drawing.canary.spec, owner: world.owner }).filter((kind) => drawing.version(kind.kind) === "");
   if (unserved.length > 0) {
-    const hidden = unserved.filter((kind) => caches.forbidden(kind.kind)).map(({ plural, group }) => `${plural}.${group}`);
+    const hidden = unserved.filter((kind) => caches.forbidden(kind)).map(({ plural, group }) => `${plural}.${group}`);
     if (hidden.length > 0) return [{ reason: "Forbidden", path: "spec.provider", message: `the engine may not list and watch ${hidden.join(", ")}; give it the rules of the chart's role` }];
     const kinds = unserved.map((kind) => kind.kind).join(", ");
     return [{ reason: "RouterMissing", path: "spec.provider", message: `the API server serves no ${kinds}: install ${provider} and its CRDs` }];

@@ -43,7 +43,7 @@ export interface Drawing {
   provider: string;
   epoch: number | undefined;
   includeLabelPrefixes: readonly string[];
-  /** Version of a kind as it is served; "" when it is not. */
+  /** Version of one of the router's kinds as it is served; "" when it is not. */
   version: (kind: string) => string;
 }
 

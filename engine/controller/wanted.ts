@@ -8,7 +8,7 @@ import { SERVICES } from "../workload/kinds.ts";
 import type { Router } from "../../routing/router.ts";
 import type { Context } from "./context.ts";
 import { configsWanted } from "./copies.ts";
-import { objectKey } from "./key.ts";
+import { kindOf, objectKey } from "./key.ts";
 import { keyOf } from "./observe.ts";
 import { project, routeIntent, type Drawing } from "./project.ts";
 
@@ -31,7 +31,7 @@ export function wantedOf(context: Context, reader: ConfigReader, drawing: Drawin
   const route = world.router?.keys(routeIntent(drawing)).route;
   const ordered = [...projected.routes].sort((left, right) => Number(keyOf(left) === route) - Number(keyOf(right) === route));
   const routes = ordered.flatMap((object) => {
-    const resource = context.caches.resource(object.kind);
+    const resource = context.caches.resource(kindOf(object));
     return resource === undefined ? [] : [entry(resource, object, found(object))];
   });
   const { scaler } = world;
@@ -72,7 +72,7 @@ async function stillWeighted(context: Context, drawing: Drawing, router: Router,
   const [, namespace = "", name = ""] = route.split("/");
   const resource = router.kinds.flatMap((versions) => versions.slice(0, 1)).find((kind) => objectKey(kind, namespace, name) === route);
   if (resource === undefined) return "no kind to read the route as";
-  const live = await context.api.get({ resource: context.caches.resource(resource.kind) ?? resource, namespace, name });
+  const live = await context.api.get({ resource: context.caches.resource(resource) ?? resource, namespace, name });
   if (!live.ok) return `route not read: ${live.fault.message}`;
   context.caches.absorb(live.value);
   const reading = router.read(routeIntent(drawing), new Map([[route, live.value]]));

@@ -54,7 +54,7 @@ export interface ScalerSeen {
 function scalerSeen({ caches }: Context, namespace: string, ref: AutoscalerRef | undefined): ScalerSeen | undefined {
   const resource = ref === undefined ? undefined : scalerResource(ref.kind);
   if (ref === undefined || resource === undefined) return undefined;
-  const known = caches.seek(resource) && !caches.forbidden(resource.kind);
+  const known = caches.seek(resource) && !caches.forbidden(resource);
   return { resource, known, source: caches.get(resource.plural, namespace, ref.name), copy: caches.get(resource.plural, namespace, scalerName(ref.name)) };
 }
 

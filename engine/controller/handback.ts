@@ -11,7 +11,7 @@ import { primaryName } from "../workload/primary.ts";
 import { restoreService, serviceName } from "../workload/service.ts";
 import { preconditionOf } from "./commit.ts";
 import type { Context } from "./context.ts";
-import { keyText, kindOf, type Key } from "./key.ts";
+import { keyText, kindOf, placeOf, type Key } from "./key.ts";
 import type { Memory } from "./memory.ts";
 import { keyOf } from "./observe.ts";
 import { DRAIN_UNTIL, type Handback } from "./project.ts";
@@ -56,10 +56,10 @@ export async function handBack(key: Key, context: Context, memory: Memory): Prom
 function estateOf(key: Key, context: Context): Estate | "unknown" | undefined {
   const { caches } = context;
   const owner = `${key.group}/${key.name}`;
-  const kinds: Resource[] = [HPAS, ...WORKLOADS.map(({ resource }) => resource), REVISIONS, ...configResources(context.options.configKinds)];
+  const kinds: Resource[] = [HPAS, ...WORKLOADS.flatMap(({ resource, rare }) => (rare === true ? [] : [resource])), REVISIONS, ...configResources(context.options.configKinds)];
   const marked = (resource: Resource): { resource: Resource; object: KubeObject }[] =>
     caches
-      .owned(resource.plural, key.namespace, owner)
+      .owned(placeOf(resource), key.namespace, owner)
       .filter((object) => !collected(object, key))
       .map((object) => ({ resource, object }));
   const others = kinds.flatMap(marked);
@@ -73,14 +73,14 @@ function estateOf(key: Key, context: Context): Estate | "unknown" | undefined {
   // Routes go first: one that is left leads to Services which are about to go.
   const objects = [...routes, ...others];
   if (objects.length === 0) return undefined;
-  const workload = workloadOf(info.kind) ?? WORKLOADS[0];
+  const workload = workloadOf({ group: info.group ?? "", kind: info.kind }) ?? WORKLOADS[0];
   const primary = remembering.find(({ resource, object }) => resource === workload?.resource && object.metadata.name === primaryName(info.target))?.object;
   if (info.autoscaler?.kind === SCALED_OBJECTS.kind) {
     if (!caches.seek(SCALED_OBJECTS) || caches.forbidden(SCALED_OBJECTS)) return "unknown";
     objects.push(...marked(SCALED_OBJECTS));
   }
   if (workload === undefined) return undefined;
-  return { namespace: key.namespace, objects, primary, target: caches.get(workload.resource.plural, key.namespace, info.target), info, workload };
+  return { namespace: key.namespace, objects, primary, target: caches.get(placeOf(workload.resource), key.namespace, info.target), info, workload };
 }
 
 function collected(object: KubeObject, key: Key): boolean {

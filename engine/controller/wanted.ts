@@ -10,6 +10,7 @@ import type { Context } from "./context.ts";
 import { configsWanted } from "./copies.ts";
 import { kindOf, objectKey } from "./key.ts";
 import { keyOf } from "./observe.ts";
+import { keepsRevisions } from "./platform.ts";
 import { project, routeIntent, type Drawing } from "./project.ts";
 
 export const REVISIONS: Resource = { group: "apps", version: "v1", plural: "controllerrevisions", kind: "ControllerRevision" };
@@ -42,7 +43,7 @@ export function wantedOf(context: Context, reader: ConfigReader, drawing: Drawin
   const apex = projected.apex === undefined ? [] : [entry(SERVICES, projected.apex, world.services.apex)];
   // Taking traffic off waits for nothing: a primary or a Service that cannot be written must not keep a bad version in front of users.
   const routed = route === undefined || world.found.has(route);
-  const backwards = drawing.status.route?.canaryWeight === 0 && routed && world.services.primary !== undefined && drawing.status.phase !== "Initializing";
+  const backwards = drawing.status.route?.canaryWeight === 0 && routed && (world.services.primary !== undefined || keepsRevisions(world)) && drawing.status.phase !== "Initializing";
   return backwards ? [...routes, ...apex, ...wanted, ...scaled] : [...wanted, ...scaled, ...routes, ...apex];
 }
 

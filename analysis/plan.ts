@@ -26,6 +26,8 @@ export interface Plan {
   lookBackMs?: number;
   /** What silence counts as where the metric does not say; only where it holds may a window be cut short, because elsewhere it would decide the run. */
   onNoData?: Policy;
+  /** What the platform calls the revision under analysis, where it keeps revisions by itself; then queries know it as the route. */
+  revision?: string;
   /** Who was found to count the app's requests; undefined until somebody looked. */
   reporter?: Reporter;
 }
@@ -83,12 +85,12 @@ function builtin(plan: Plan, name: BuiltinName | "request-count", interval: stri
   return reporter === undefined ? { query, reporterUnknown: true } : { query, reporter };
 }
 
-function scopeOf({ group, namespace, spec }: Plan, interval: string, reporter: Reporter): BuiltinScope {
+function scopeOf({ group, namespace, spec, revision }: Plan, interval: string, reporter: Reporter): BuiltinScope {
   const { appProtocol = "", portName = "" } = spec.service ?? {};
   // Flagger's rate knows statuses of HTTP only, and its manifests have their thresholds set for that.
   const grpc = group !== GROUPS.flagger.group && [appProtocol, portName].some((protocol) => /^grpc(-|$)/i.test(protocol));
   const target = spec.targetRef.name;
-  return { namespace, target, apex: spec.service?.name ?? target, ingress: spec.ingressRef?.name ?? target, route: spec.routeRef?.name ?? target, interval, reporter, grpc, ...(spec.targetRef.kind === "Service" ? { service: true } : {}) };
+  return { namespace, target, apex: spec.service?.name ?? target, ingress: spec.ingressRef?.name ?? target, route: revision ?? spec.routeRef?.name ?? target, interval, reporter, grpc, ...(spec.targetRef.kind === "Service" ? { service: true } : {}) };
 }
 
 /** A builtin's name beside a query or a template is both of them, as in Flagger: neither is silently left out. */
@@ -200,7 +202,7 @@ function templateOf(plan: Plan, metric: CanaryMetric, path: string): Template | 
 function written(plan: Plan, metric: CanaryMetric, query: string, path: string, provider?: Provider): Built | Problem {
   const target = plan.spec.targetRef.name;
   const interval = windowOf(plan, metric);
-  const words = { name: plan.name, namespace: plan.namespace, target, service: plan.spec.service?.name ?? target, ingress: plan.spec.ingressRef?.name ?? target, route: plan.spec.routeRef?.name ?? target, interval, variables: metric.templateVariables ?? {} };
+  const words = { name: plan.name, namespace: plan.namespace, target, service: plan.spec.service?.name ?? target, ingress: plan.spec.ingressRef?.name ?? target, route: plan.revision ?? plan.spec.routeRef?.name ?? target, interval, variables: metric.templateVariables ?? {} };
   const rendered = renderQuery(query, words, path, provider?.form);
   return rendered.ok ? { query: rendered.text } : rendered.problem;
 }

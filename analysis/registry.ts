@@ -14,7 +14,7 @@ import { stackdriver } from "./providers/stackdriver.ts";
 import { web } from "./providers/web.ts";
 import type { BuiltinQueries } from "./queries/builtin.ts";
 import { apisixQueries } from "./queries/apisix.ts";
-import { contourQueries, glooQueries, kumaQueries } from "./queries/envoy.ts";
+import { contourQueries, glooQueries, knativeQueries, kumaQueries } from "./queries/envoy.ts";
 import { httpQueries } from "./queries/http.ts";
 import { istioQueries } from "./queries/istio.ts";
 import { linkerdQueries } from "./queries/linkerd.ts";
@@ -38,6 +38,7 @@ const BUILTINS: ReadonlyMap<string, BuiltinQueries> = new Map([
   ["gloo", glooQueries],
   ["apisix", apisixQueries],
   ["skipper", skipperQueries],
+  ["knative", knativeQueries],
 ]);
 
 export function providerFor(name: string): Provider | undefined {

@@ -18,7 +18,12 @@ export const ORIGINAL_SPEC = `${MARKS}original-spec`;
 /** Annotation on the primary: hash of the stored revision that it was rendered from. */
 export const REVISION = `${MARKS}revision`;
 
-/** Annotation on the primary and the apex Service: all that is needed to give the app back when the Canary is gone. */
+/** Annotation on a target whose platform keeps revisions by itself: the name that the promoted one has there. */
+export const PRIMARY_REVISION = `${MARKS}primary-revision`;
+/** The same, as Flagger writes it. */
+export const FLAGGERS_REVISION = "flagger.app/primary-revision";
+
+/** Annotation on the primary and the apex Service, on stored revisions where there are none: all that is needed to give the app back when the Canary is gone. */
 export const HANDBACK = `${MARKS}handback`;
 
 /** Annotation on a target that the engine has paused, so that it never lifts a pause of somebody else. */

@@ -40,6 +40,9 @@ export interface Resource {
   kind: string;
 }
 
+/** A kind whatever its version: groups may have kinds of one name. */
+export type Kind = Pick<Resource, "group" | "kind">;
+
 export interface ObjectRef {
   resource: Resource;
   namespace: string;

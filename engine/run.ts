@@ -56,7 +56,7 @@ export interface EngineOptions {
   signal: AbortSignal;
 }
 
-const ROUTED_KINDS = [...new Set(ROUTERS.flatMap(({ kinds: all, refersTo }) => all.flat().map(({ kind }) => kind).filter((kind) => !refersTo.includes(kind))))];
+const ROUTED_KINDS = [...new Map(ROUTERS.flatMap(({ kinds: all, refersTo }) => all.flat().filter(({ kind }) => !refersTo.includes(kind)).map((kind) => [`${kind.kind}.${kind.group}`, kind]))).values()];
 /** Another name for ConfigMaps, for the one that freezes everything. */
 const FREEZE: Resource = { ...CONFIG_MAPS };
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
@@ -116,7 +116,7 @@ async function kinds(options: EngineOptions, api: KubeApi): Promise<Watched[]> {
   ]);
   // Whoever may write this one ConfigMap may stop every rollout of the cluster, and nothing else.
   if (options.lease !== undefined) watched.push({ resource: FREEZE, alone: true, namespaces: [options.lease.namespace], fieldSelector: `metadata.name=${options.lease.name}-freeze` });
-  for (const { resource } of WORKLOADS) watched.push({ resource });
+  for (const { resource, rare } of WORKLOADS) if (rare !== true) watched.push({ resource });
   watched.push({ resource: HPAS }, { resource: REVISIONS, labelSelector: CANARY_LABEL });
   for (const resource of configResources(options.configKinds)) {
     // Helm keeps each of its releases in a Secret, some of them megabytes long.

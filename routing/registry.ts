@@ -4,6 +4,7 @@ import { contour } from "./contour.ts";
 import { gatewayApiV1, gatewayApiV1beta1 } from "./gateway-api.ts";
 import { gloo } from "./gloo.ts";
 import { istio } from "./istio.ts";
+import { knative } from "./knative.ts";
 import { kubernetes } from "./kubernetes.ts";
 import { kuma } from "./kuma.ts";
 import { linkerd } from "./linkerd.ts";
@@ -12,7 +13,7 @@ import type { Router } from "./router.ts";
 import { skipper } from "./skipper.ts";
 import { traefik } from "./traefik.ts";
 
-export const ROUTERS: readonly Router[] = [istio, gatewayApiV1, gatewayApiV1beta1, kubernetes, nginx, kuma, traefik, linkerd, contour, gloo, apisix, skipper];
+export const ROUTERS: readonly Router[] = [istio, gatewayApiV1, gatewayApiV1beta1, kubernetes, nginx, kuma, traefik, linkerd, contour, gloo, apisix, skipper, knative];
 
 const DEAD: readonly { names: RegExp; product: string; instead: string }[] = [
   { names: /^appmesh(:|$)/, product: "AWS App Mesh, which has reached its end", instead: "gatewayapi:v1 with a gateway such as the one of Amazon VPC Lattice, or istio" },

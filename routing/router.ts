@@ -21,6 +21,8 @@ export interface RouteIntent {
   mirror?: boolean;
   /** Absent without session affinity. */
   affinity?: Affinity;
+  /** What the platform calls the two, for routers that lead to revisions; a name is missing where it is not known. */
+  revisions?: { primary?: string; canary?: string };
 }
 
 /** Cookies as "name=value"; their attributes are in `spec.analysis.sessionAffinity`. */
@@ -50,6 +52,8 @@ export interface Router {
   kinds: readonly (readonly Resource[])[];
   /** Its kinds are watched from the first Canary on that asks for it: most clusters have none of them, and looking for what nobody needs would cost requests. */
   rare?: boolean;
+  /** It leads to revisions of the target, which is the route itself, and to no Services. */
+  revisions?: boolean;
   /** The kinds, in their most preferred version, without which this manifest cannot be worked on. */
   needs(intent: Pick<RouteIntent, "spec" | "owner">): readonly Resource[];
   /** Kinds among them that Canaries refer to across namespaces and that are never written, such as gateways. */
@@ -67,7 +71,7 @@ export interface Router {
    * object that somebody else made is kept in an annotation, once. `version` gives the served version of a kind, for example "v1beta1".
    */
   render(intent: RouteIntent, found: FoundObjects, version: (kind: string) => string): KubeObject[];
-  read(intent: Pick<RouteIntent, "namespace" | "apex" | "spec" | "owner">, found: FoundObjects): RouteReading;
+  read(intent: Pick<RouteIntent, "namespace" | "apex" | "spec" | "owner" | "revisions">, found: FoundObjects): RouteReading;
   /**
    * What is to become of each object when the app is given back: restored to what was found, or deleted because the engine made it. A route that the
    * engine made is restored too, as one that leads to the apex Service: whoever reaches the app through it goes on reaching it.

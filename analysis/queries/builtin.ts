@@ -10,7 +10,7 @@ export interface BuiltinScope {
   target: string;
   /** Name of the apex Service. */
   apex: string;
-  /** The Ingress, or the route, that the manifest names; the target's name where it names none. */
+  /** The Ingress, or the route, that the manifest names, or the platform's revision where that is led to; the target's name where there is none. */
   ingress: string;
   route: string;
   /** The target is a Service: what is asked of is its copy, whatever workload stands behind it. */

@@ -14,3 +14,6 @@ export const contourQueries = named("envoy_cluster_name", ({ namespace, apex }) 
 
 /** The first is the name of an Upstream, the others are those of Services that routes of the Gateway API lead to, in an older and a newer version. */
 export const glooQueries = named("envoy_cluster_name", ({ namespace, apex }) => `${namespace}-${apex}-canaryupstream-[0-9a-zA-Z-]+_[0-9a-zA-Z-]+|kube-svc[:_]${namespace}-${apex}-canary-[0-9]+_${namespace}|kube_${namespace}_${apex}-canary_[0-9]+`);
+
+/** Of the Revision under analysis, which gets no requests under another name. */
+export const knativeQueries = named("envoy_cluster_name", ({ namespace, route }) => `${namespace}/${route}`);

@@ -1,7 +1,7 @@
 // Which kinds does the engine watch, and where? One informer per kind and watched namespace, with what nobody reads cut off.
 import { groupOf, OWNER } from "../../crds/marks.ts";
 import type { Caches, PodWatch } from "../controller/context.ts";
-import type { Clock, KubeObject, Log, Random, Resource } from "../ports.ts";
+import type { Clock, Kind, KubeObject, Log, Random, Resource } from "../ports.ts";
 import { Informer } from "./informer.ts";
 import type { Transport } from "./transport.ts";
 
@@ -39,7 +39,7 @@ export type Changed = (resource: Resource, before: KubeObject | undefined, after
 
 export class CacheSet implements Caches {
   private readonly informers = new Map<string, Informer[]>();
-  /** By kind, the versions that are watched: more than one only where none was served at the start. */
+  /** By kind and group, the versions that are watched: more than one only where none was served at the start. */
   private readonly kinds = new Map<string, Resource[]>();
 
   private life: AbortSignal | undefined;
@@ -73,7 +73,7 @@ export class CacheSet implements Caches {
     const owner = resource.plural === "canaries" ? targetWord : this.options.packs !== true || alone || OWN_KINDS.has(resource.plural) ? undefined : ownerWord;
     const informers = places.map((namespace) => new Informer({ ...this.options, ...listener, resource, namespace, owner, ...how }));
     this.informers.set(alone ? ALONE : keyOf(resource), informers);
-    if (resource.plural !== "canaries" && !alone) this.kinds.set(resource.kind, [...(this.kinds.get(resource.kind) ?? []), resource]);
+    if (resource.plural !== "canaries" && !alone) this.kinds.set(kindOf(resource), [...(this.kinds.get(kindOf(resource)) ?? []), resource]);
     return informers;
   }
 
@@ -132,12 +132,12 @@ export class CacheSet implements Caches {
     this.holding(object)?.forget(object.metadata.namespace ?? "", object.metadata.name, object.metadata.uid ?? "");
   }
 
-  resource(kind: string): Resource | undefined {
-    return this.kinds.get(kind)?.find((resource) => this.informers.get(keyOf(resource))?.some((informer) => !informer.missing && !informer.forbidden));
+  resource(kind: Kind): Resource | undefined {
+    return this.kinds.get(kindOf(kind))?.find((resource) => this.informers.get(keyOf(resource))?.some((informer) => !informer.missing && !informer.forbidden));
   }
 
-  forbidden(kind: string): boolean {
-    return this.kinds.get(kind)?.some((resource) => this.informers.get(keyOf(resource))?.some((informer) => informer.forbidden)) === true;
+  forbidden(kind: Kind): boolean {
+    return this.kinds.get(kindOf(kind))?.some((resource) => this.informers.get(keyOf(resource))?.some((informer) => informer.forbidden)) === true;
   }
 
   /** A kind that came or went has no object to wake those that wait for it, such as every Canary when its mesh is installed. */
@@ -185,6 +185,10 @@ function targetWord({ metadata, spec }: KubeObject): string {
 function ownerWord({ metadata }: KubeObject): string | undefined {
   const mark = metadata.annotations?.[OWNER];
   return mark === undefined ? undefined : `${metadata.namespace ?? ""}/${mark}`;
+}
+
+function kindOf({ kind, group }: Kind): string {
+  return `${kind}.${group}`;
 }
 
 function keyOf({ plural, group, version }: Resource): string {

@@ -1,6 +1,6 @@
 // What a pass is given: caches, ports and options, put together once by the composition root.
 import type { next } from "../machine/next.ts";
-import type { Clock, Http, KubeApi, KubeObject, Log, Resource } from "../ports.ts";
+import type { Clock, Http, Kind, KubeApi, KubeObject, Log, Resource } from "../ports.ts";
 import type { ConfigKind } from "../../crds/marks.ts";
 import type { Router } from "../../routing/router.ts";
 import type { Recorder } from "./recorder.ts";
@@ -22,9 +22,9 @@ export interface Caches {
   absorb(object: KubeObject): void;
   forget(object: KubeObject): void;
   /** The kind as this API server serves it; undefined when it does not, or shows it to others alone. */
-  resource(kind: string): Resource | undefined;
+  resource(kind: Kind): Resource | undefined;
   /** The engine has no right to watch it. */
-  forbidden(kind: string): boolean;
+  forbidden(kind: Kind): boolean;
   readonly synced: boolean;
 }
 
@@ -63,7 +63,7 @@ export interface Context {
   leadership: Leadership;
   router(provider: string): Router | undefined;
   /** Kinds that routers write, those of rare ones too. */
-  routedKinds: readonly string[];
+  routedKinds: readonly Kind[];
   http: Http;
   /** Who the engine itself is, for providers that may be asked in its name. */
   identity?(of: "aws"): Promise<{ ok: true; value: Readonly<Record<string, string>> } | { ok: false; why: string }>;

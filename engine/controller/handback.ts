@@ -11,7 +11,7 @@ import { primaryName } from "../workload/primary.ts";
 import { restoreService, serviceName } from "../workload/service.ts";
 import { preconditionOf } from "./commit.ts";
 import type { Context } from "./context.ts";
-import { keyText, type Key } from "./key.ts";
+import { keyText, kindOf, placeOf, type Key } from "./key.ts";
 import type { Memory } from "./memory.ts";
 import { keyOf } from "./observe.ts";
 import { DRAIN_UNTIL, type Handback } from "./project.ts";
@@ -56,10 +56,10 @@ export async function handBack(key: Key, context: Context, memory: Memory): Prom
 function estateOf(key: Key, context: Context): Estate | "unknown" | undefined {
   const { caches } = context;
   const owner = `${key.group}/${key.name}`;
-  const kinds: Resource[] = [HPAS, ...WORKLOADS.map(({ resource }) => resource), REVISIONS, ...configResources(context.options.configKinds)];
+  const kinds: Resource[] = [HPAS, ...WORKLOADS.flatMap(({ resource, rare }) => (rare === true ? [] : [resource])), REVISIONS, ...configResources(context.options.configKinds)];
   const marked = (resource: Resource): { resource: Resource; object: KubeObject }[] =>
     caches
-      .owned(resource.plural, key.namespace, owner)
+      .owned(placeOf(resource), key.namespace, owner)
       .filter((object) => !collected(object, key))
       .map((object) => ({ resource, object }));
   const others = kinds.flatMap(marked);
@@ -68,19 +68,19 @@ function estateOf(key: Key, context: Context): Estate | "unknown" | undefined {
   const info = infoOf(memory?.object, key);
   const router = memory === undefined ? undefined : context.router(info.provider);
   // What may not be seen cannot be led back, and what it leads to must not go.
-  if (!routesKnown(context, router) || router?.kinds.flat().some(({ kind }) => caches.forbidden(kind)) === true) return "unknown";
+  if (!routesKnown(context, router) || router?.kinds.flat().some((kind) => caches.forbidden(kind)) === true) return "unknown";
   const routes = context.routedKinds.flatMap((kind) => caches.resource(kind) ?? []).flatMap(marked);
   // Routes go first: one that is left leads to Services which are about to go.
   const objects = [...routes, ...others];
   if (objects.length === 0) return undefined;
-  const workload = workloadOf(info.kind) ?? WORKLOADS[0];
+  const workload = workloadOf({ group: info.group ?? "", kind: info.kind }) ?? WORKLOADS[0];
   const primary = remembering.find(({ resource, object }) => resource === workload?.resource && object.metadata.name === primaryName(info.target))?.object;
   if (info.autoscaler?.kind === SCALED_OBJECTS.kind) {
-    if (!caches.seek(SCALED_OBJECTS) || caches.forbidden(SCALED_OBJECTS.kind)) return "unknown";
+    if (!caches.seek(SCALED_OBJECTS) || caches.forbidden(SCALED_OBJECTS)) return "unknown";
     objects.push(...marked(SCALED_OBJECTS));
   }
   if (workload === undefined) return undefined;
-  return { namespace: key.namespace, objects, primary, target: caches.get(workload.resource.plural, key.namespace, info.target), info, workload };
+  return { namespace: key.namespace, objects, primary, target: caches.get(placeOf(workload.resource), key.namespace, info.target), info, workload };
 }
 
 function collected(object: KubeObject, key: Key): boolean {
@@ -158,7 +158,7 @@ async function returnApex(estate: Estate, target: KubeObject, context: Context):
 
 async function returnRoutes(estate: Estate, context: Context): Promise<Pass | undefined> {
   for (const object of restoredRoutes(estate, context).restored) {
-    const resource = context.caches.resource(object.kind);
+    const resource = context.caches.resource(kindOf(object));
     const found = estate.objects.find((entry) => keyOf(entry.object) === keyOf(object))?.object;
     const sent = resource === undefined || found === undefined ? undefined : await send(context, resource, found, object);
     if (sent !== undefined) return sent;
@@ -194,7 +194,7 @@ async function remove(estate: Estate, context: Context, key: Key): Promise<Pass>
 /** The target is gone too, so there is nothing to give the app back to: what the engine made goes, what it took over is restored. */
 async function dissolve(estate: Estate, context: Context, key: Key): Promise<Pass> {
   for (const object of restoredRoutes(estate, context).restored) {
-    const resource = context.caches.resource(object.kind);
+    const resource = context.caches.resource(kindOf(object));
     const found = estate.objects.find((entry) => keyOf(entry.object) === keyOf(object))?.object;
     const created = found?.metadata.annotations?.[ORIGIN] === "created";
     if (resource === undefined || found === undefined) continue;

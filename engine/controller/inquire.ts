@@ -19,6 +19,9 @@ import { parseKey } from "./key.ts";
 import { measure } from "./measure.ts";
 import { pause } from "./pause.ts";
 import { inTurns } from "./turns.ts";
+import { workloadOf } from "../workload/kinds.ts";
+import { readRevision, revisionName } from "../workload/revisions.ts";
+import { REVISIONS } from "./wanted.ts";
 
 const HOOK_TIMEOUT_MS = 10_000;
 const HOOK_BYTES_MAX = 64_000;
@@ -56,6 +59,7 @@ async function metrics(canary: Canary, context: Context, signal: AbortSignal, si
     template: (namespace, name) => referred(context, "metrictemplates", group, canary.metadata.namespace ?? "", namespace, name)?.spec,
     lookBackMs: since === undefined ? undefined : context.clock.now() - Date.parse(since),
     onNoData: settings.onNoData,
+    revision: revisionOf(canary, context),
   };
   const found = await findReporter(plan, context, signal);
   const planned = planMetrics({ ...plan, reporter: found.reporter });
@@ -65,6 +69,13 @@ async function metrics(canary: Canary, context: Context, signal: AbortSignal, si
   const verdict = combine(measurements);
   for (const [index, measurement] of measurements.entries()) context.recorder.measured(canary, measurement, planned.metrics[index]);
   return { verdict, message: worst(measurements, verdict), measurements };
+}
+
+/** What the platform calls the one under analysis; undefined where no platform keeps revisions. */
+function revisionOf({ metadata, spec, status }: Canary, { caches }: Context): string | undefined {
+  if (workloadOf({ group: groupOf(spec.targetRef.apiVersion), kind: spec.targetRef.kind })?.primary !== "revision") return undefined;
+  const stored = caches.get(REVISIONS.plural, metadata.namespace ?? "", revisionName(spec.targetRef.name, status?.run?.revision ?? ""));
+  return stored === undefined ? undefined : readRevision(stored, spec.targetRef.name)?.name;
 }
 
 /**

@@ -11,6 +11,7 @@ import { restarts } from "../workload/podrestarts.ts";
 import { adoptedRevision } from "../workload/primary.ts";
 import { revisionOf } from "../workload/revisions.ts";
 import { objectKey } from "./key.ts";
+import { keepsRevisions, promotedSeen } from "./platform.ts";
 import { floorOf, routeIntent, traffic, type Drawing } from "./project.ts";
 import { windowSeen } from "./windows.ts";
 
@@ -60,15 +61,16 @@ function targetSeen({ world, status, settings }: Drawing, pods: readonly KubeObj
     images,
     restarts: crashes,
     configs: configs.target === undefined ? undefined : { digest: configsDigest(configs.target), checksums: configs.target },
-    sameTemplate: running === undefined || templateHash(running.template) === templateHash(revision.template),
+    sameTemplate: !keepsRevisions(world) && (running === undefined || templateHash(running.template) === templateHash(revision.template)),
   };
 }
 
 function primarySeen({ world, settings, status }: Drawing): PrimarySeen | undefined {
+  if (keepsRevisions(world)) return promotedSeen(world, status, settings.canaryReadyPercent);
   const { primary, label, workload, configs } = world;
   if (primary === undefined || workload === undefined) return undefined;
   const { replicas, availableReplicas, readiness } = workload.read(primary, settings.primaryReadyPercent);
-  const revision = primary.metadata.annotations?.[REVISION] ?? (primary.kind === "Service" ? revisionOf(primary).hash : label === undefined ? undefined : adoptedRevision(primary, label, world.revision, configs.originals, configs.primary).hash);
+  const revision = primary.metadata.annotations?.[REVISION] ?? (workload.primary === "copy" ? revisionOf(primary).hash : label === undefined ? undefined : adoptedRevision(primary, label, world.revision, configs.originals, configs.primary).hash);
   const floor = floorOf(status, world.scaler);
   const undersized = floor === undefined || availableReplicas >= floor ? undefined : `${availableReplicas} of ${floor} pods that all traffic takes are available`;
   return { undersized, revision, images: imagesOf((primary.spec as { template?: unknown } | undefined)?.template), replicas, availableReplicas, readiness };
@@ -90,7 +92,7 @@ function trafficSeen(drawing: Drawing): TrafficSeen {
   const reading = world.router.read(intent, world.found);
   if (reading.kind === "unknown") return reading;
   if (reading.kind === "absent") return { kind: "differs", why: "the route does not exist" };
-  if (reading.canaryWeight !== status.route.canaryWeight || reading.primaryWeight !== status.route.primaryWeight) {
+  if (reading.canaryWeight !== intent.canaryWeight || reading.primaryWeight !== intent.primaryWeight) {
     return { kind: "differs", why: `weights are ${reading.primaryWeight}/${reading.canaryWeight}` };
   }
   // Two routers write the choice into annotations, which nothing below compares; without a weight nobody is chosen.

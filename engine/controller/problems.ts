@@ -11,7 +11,8 @@ import { scalesOther } from "../workload/scalers.ts";
 import { workloadOf } from "../workload/kinds.ts";
 import type { Context } from "./context.ts";
 import { foreignRefs, referred } from "./crossrefs.ts";
-import { routeIntent, serviceIntent, type Drawing } from "./project.ts";
+import { keepsRevisions } from "./platform.ts";
+import { leads, routeIntent, serviceIntent, type Drawing } from "./project.ts";
 import { windowProblems } from "./windows.ts";
 import { ROLES } from "./world.ts";
 
@@ -21,13 +22,13 @@ export const HANDS_OFF: ReadonlySet<Problem["reason"]> = new Set(["InvalidSpec",
 export function problemsOf(context: Context, drawing: Drawing, rival: string | undefined): Problem[] {
   const { canary, world, settings } = drawing;
   const problems = [...unsupported(canary), ...foreignRefs(context.options, canary)];
-  if (canary.spec.service === undefined) {
+  if (canary.spec.service === undefined && !keepsRevisions(world)) {
     problems.push({ reason: "InvalidSpec", path: "spec.service", message: "a workload needs spec.service with a port, so that there is something to route; add it" });
   }
   if (rival !== undefined) {
     problems.push({ reason: "DuplicateTarget", path: "spec.targetRef.name", message: `${rival} is older and already rolls out ${settings.kind} ${settings.target}; delete one of the two` });
   }
-  if (world.target !== undefined && world.label === undefined && settings.kind !== "Service") {
+  if (world.target !== undefined && world.label === undefined && world.workload?.primary === "pods") {
     problems.push({
       reason: "SelectorLabelMissing",
       path: "spec.targetRef.name",
@@ -40,6 +41,12 @@ export function problemsOf(context: Context, drawing: Drawing, rival: string | u
 
 function routing({ caches }: Context, drawing: Drawing): Problem[] {
   const { world, provider } = drawing;
+  const misfit = world.router !== undefined && !leads(world);
+  if (misfit) {
+    const what = `${drawing.settings.kind} of ${drawing.settings.group}`;
+    const fitting = ROUTERS.filter((router) => leads({ ...world, router })).map(({ name }) => name);
+    return [{ reason: "InvalidSpec", path: "spec.provider", message: `${provider} cannot lead a ${what}; use ${fitting.join(" or ")}` }];
+  }
   if (world.router === undefined) {
     const dead = deadProvider(provider);
     if (dead !== undefined) return [{ reason: "Unsupported", path: "spec.provider", message: dead }];
@@ -47,9 +54,9 @@ function routing({ caches }: Context, drawing: Drawing): Problem[] {
   }
   const unserved = world.router.needs({ spec: drawing.canary.spec, owner: world.owner }).filter((kind) => drawing.version(kind.kind) === "");
   if (unserved.length > 0) {
-    const hidden = unserved.filter((kind) => caches.forbidden(kind.kind)).map(({ plural, group }) => `${plural}.${group}`);
+    const hidden = unserved.filter((kind) => caches.forbidden(kind)).map(({ plural, group }) => `${plural}.${group}`);
     if (hidden.length > 0) return [{ reason: "Forbidden", path: "spec.provider", message: `the engine may not list and watch ${hidden.join(", ")}; give it the rules of the chart's role` }];
-    const kinds = unserved.map((kind) => kind.kind).join(", ");
+    const kinds = unserved.map(({ kind, group }) => `${kind} of ${group}`).join(", ");
     return [{ reason: "RouterMissing", path: "spec.provider", message: `the API server serves no ${kinds}: install ${provider} and its CRDs` }];
   }
   return world.router.check(routeIntent(drawing), world.found);
@@ -57,7 +64,7 @@ function routing({ caches }: Context, drawing: Drawing): Problem[] {
 
 function names(drawing: Drawing): Problem[] {
   const { world, settings } = drawing;
-  const problems: Problem[] = settings.kind === "Service" ? serviceTarget(drawing) : [];
+  const problems: Problem[] = world.workload?.primary === "copy" ? serviceTarget(drawing) : keepsRevisions(world) ? revisionTarget(drawing) : [];
   if (world.primary !== undefined && world.label !== undefined) {
     const foreign = foreignController(world.primary, world.owner, "spec.targetRef.name");
     const { key, value } = primaryLabel(world.label);
@@ -87,6 +94,12 @@ function serviceTarget({ canary, world, settings }: Drawing): Problem[] {
     problems.push(foreignController(copy, world.owner, "spec.targetRef.name") ?? { reason: "NameTaken", path: "spec.targetRef.name", message: `Service ${world.namespace}/${copy.metadata.name} exists and is somebody else's; delete or rename it` });
   }
   return problems;
+}
+
+/** What is kept for going back is the platform's own: every revision that still exists. */
+function revisionTarget({ canary, settings }: Drawing): Problem[] {
+  if (canary.spec.rollbackWindow === undefined) return [];
+  return [{ reason: "InvalidSpec", path: "spec.rollbackWindow", message: `revisions of a ${settings.kind} are kept by ${settings.group}; remove it, the action rollback goes back at once without it` }];
 }
 
 function scaling({ canary, world, settings }: Drawing): Problem[] {
@@ -144,7 +157,7 @@ function rerouted({ caches }: Context, drawing: Drawing): Problem[] {
 function unsupported({ apiVersion, spec }: Canary): Problem[] {
   const flagger = apiVersion.startsWith(`${GROUPS.flagger.group}/`);
   const found: [string, boolean, string][] = [
-    ["spec.targetRef.kind", workloadOf(spec.targetRef.kind) === undefined || spec.targetRef.apiVersion.startsWith("serving.knative.dev/"), "only Deployments, DaemonSets and core Services are rolled out"],
+    ["spec.targetRef.kind", workloadOf({ group: groupOf(spec.targetRef.apiVersion), kind: spec.targetRef.kind }) === undefined, "only Deployments, DaemonSets and Services are rolled out"],
   ];
   const problems: Problem[] = found.filter(([, present]) => present).map(([path, , message]) => ({ reason: "Unsupported", path, message }));
   const steps = spec.analysis?.stepWeight ?? spec.analysis?.stepWeights?.length ?? spec.analysis?.iterations ?? 0;

@@ -11,9 +11,9 @@ import { ABSENT, configOfKey, snapshotName, UNREADABLE } from "../workload/confi
 import { adoptedRevision, renderPrimary } from "../workload/primary.ts";
 import { renderRevision, type StoredRevision } from "../workload/revisions.ts";
 import { leastReplicas, mostReplicas, renderScaler, SCALED_OBJECTS, withRest } from "../workload/scalers.ts";
-import { SERVICES } from "../workload/kinds.ts";
 import { renderServiceCopy } from "../workload/servicetarget.ts";
 import { renderService, type ServiceIntent, type ServiceRole } from "../workload/service.ts";
+import { keepsRevisions, namedRevisions, revisionNames } from "./platform.ts";
 import type { ScalerSeen, World } from "./world.ts";
 
 /** On the primary: the number of replicas that the engine gave it last. */
@@ -24,6 +24,7 @@ export const DRAIN_UNTIL = `${MARKS}drain-until`;
 /** What survives the Canary on its primary. */
 export interface Handback {
   kind: string;
+  group?: string;
   target: string;
   apex: string;
   replicas: number;
@@ -43,7 +44,7 @@ export interface Drawing {
   provider: string;
   epoch: number | undefined;
   includeLabelPrefixes: readonly string[];
-  /** Version of a kind as it is served; "" when it is not. */
+  /** Version of one of the router's kinds as it is served; "" when it is not. */
   version: (kind: string) => string;
 }
 
@@ -71,7 +72,7 @@ export function project(drawing: Drawing): Projected {
   // Before the first decision nothing is anybody's business but the user's.
   if (status.primary === undefined) return NOTHING;
   const services = serviceIntent(drawing);
-  const routed = status.route !== undefined && (services !== undefined || isService(drawing));
+  const routed = status.route !== undefined && (services !== undefined || isAlone(drawing));
   return {
     revisions: missingRevisions(drawing),
     primary: isService(drawing) ? primaryCopy(drawing) : primary(drawing),
@@ -88,13 +89,18 @@ export function project(drawing: Drawing): Projected {
 export function traffic(drawing: Drawing): { routes: KubeObject[]; services: Partial<Record<ServiceRole, KubeObject>> } | undefined {
   const services = serviceIntent(drawing);
   if (drawing.status.route === undefined) return undefined;
-  if (services === undefined) return isService(drawing) ? { routes: routes(drawing), services: {} } : undefined;
+  if (services === undefined) return isAlone(drawing) ? { routes: routes(drawing), services: {} } : undefined;
   return { routes: routes(drawing), services: { apex: apexService(drawing, services), primary: renderService(services, "primary", drawing.world.services.primary) } };
 }
 
 /** The target is a Service: its copies are what the mesh leads to, and the apex stays its owner's. */
-function isService({ settings }: Drawing): boolean {
-  return settings.kind === SERVICES.kind;
+function isService({ world }: Drawing): boolean {
+  return world.workload?.primary === "copy";
+}
+
+/** No Services are made from its pods. */
+function isAlone(drawing: Drawing): boolean {
+  return isService(drawing) || keepsRevisions(drawing.world);
 }
 
 function primaryCopy(drawing: Drawing): KubeObject | undefined {
@@ -126,6 +132,7 @@ function handback(drawing: Drawing): string {
   const route = world.router?.keys(routeIntent(drawing)).route;
   const info: Handback = {
     kind: settings.kind,
+    group: settings.group,
     target: settings.target,
     apex: settings.apex,
     replicas: status.target?.replicas ?? 1,
@@ -140,7 +147,11 @@ function handback(drawing: Drawing): string {
 export function routeIntent({ canary, status, settings, world }: Pick<Drawing, "canary" | "status" | "settings" | "world">) {
   const { primaryWeight, canaryWeight, matched, mirror } = status.route ?? { primaryWeight: 100, canaryWeight: 0 };
   const scope = matched === true ? ("matched" as const) : ("all" as const);
-  return { namespace: world.namespace, apex: settings.apex, spec: canary.spec, primaryWeight, canaryWeight, scope, mirror: mirror === true, affinity: affinity(canary, status, settings), owner: world.owner };
+  const revisions = revisionNames(world, status);
+  // As soon as it is promoted it is both, and has everything whatever its part is called.
+  const both = revisions?.primary !== undefined && revisions.primary === revisions.canary;
+  const weights = both ? { primaryWeight: 100, canaryWeight: 0 } : { primaryWeight, canaryWeight };
+  return { namespace: world.namespace, apex: settings.apex, spec: canary.spec, ...weights, scope, mirror: mirror === true, affinity: affinity(canary, status, settings), owner: world.owner, ...(revisions === undefined ? {} : { revisions }) };
 }
 
 export function serviceIntent({ canary, settings, world, status }: Pick<Drawing, "canary" | "settings" | "world" | "status">): ServiceIntent | undefined {
@@ -161,8 +172,13 @@ function affinity(canary: Canary, status: CanaryStatus, settings: Settings): Aff
 
 function routes(drawing: Drawing): KubeObject[] {
   const { world } = drawing;
-  if (world.router === undefined) return [];
+  if (world.router === undefined || !leads(world)) return [];
   return world.router.render(routeIntent(drawing), world.found, drawing.version).map((object) => owned(drawing, object, true));
+}
+
+/** A router that leads to Services has nothing to do with a target that has none, and the other way round. */
+export function leads({ router, workload }: Pick<World, "router" | "workload">): boolean {
+  return (router?.revisions === true) === (workload?.primary === "revision");
 }
 
 /** Stored before anything runs on it, and only ever from the live target while that is still the revision in question. */
@@ -172,11 +188,13 @@ function missingRevisions(drawing: Drawing): KubeObject[] {
   // A primary that another engine rendered is the only source of what it runs.
   const adopted = primary !== undefined && label !== undefined && primary.metadata.annotations?.[REVISION] === undefined ? adoptedRevision(primary, label, world.revision, configs.originals, configs.primary) : undefined;
   const wanted = new Set([status.primary?.revision, status.run?.revision, status.lastPromotedSpec]);
-  const found = [world.revision, adopted].filter((revision) => revision !== undefined && wanted.has(revision.hash) && !world.revisions.has(revision.hash)) as StoredRevision[];
+  const kept = keepsRevisions(world);
+  const found = (kept ? namedRevisions(world) : [world.revision, adopted]).filter((revision) => revision !== undefined && wanted.has(revision.hash) && !world.revisions.has(revision.hash)) as StoredRevision[];
   const missing = new Map(found.map((revision) => [revision.hash, revision]));
   return [...missing.values()].map((revision) => {
     const object = renderRevision(world.namespace, settings.target, revision, (status.counters?.runs ?? 0) + 1);
-    return owned(drawing, { ...object, metadata: { ...object.metadata, annotations: { [ORIGIN]: "created" } } }, false);
+    // Nothing else remembers how to give the app back, so they outlive the Canary in any case.
+    return owned(kept ? { ...drawing, settings: { ...settings, revertOnDeletion: true } } : drawing, { ...object, metadata: { ...object.metadata, annotations: { [ORIGIN]: "created", ...(kept ? { [HANDBACK]: handback(drawing) } : {}) } } }, false);
   });
 }
 
@@ -247,7 +265,7 @@ function target(drawing: Drawing): KubeObject | undefined {
   const { world, status } = drawing;
   const found = world.target;
   const wanted = status.target;
-  if (found === undefined || wanted === undefined || world.workload === undefined || isService(drawing)) return undefined;
+  if (found === undefined || wanted === undefined || world.workload?.primary !== "pods") return undefined;
   const replicas = world.workload.replicas(found);
   const given = wanted.scale === "Zero" ? 0 : wanted.scale === "Up" && replicas === 0 ? (world.scaler?.source === undefined ? wanted.replicas : leastReplicas(world.scaler.source)) : undefined;
   const ours = found.metadata.annotations?.[PAUSED] !== undefined;

@@ -72,7 +72,8 @@ const nothing: Applied = { kind: "done", writes: 0 };
 export function draw(context: Context, memory: Memory, canary: Canary): Drawing {
   const group = groupOf(canary.apiVersion);
   const provider = canary.spec.provider ?? context.options.meshProvider;
-  const settings = settingsOf(group, canary.spec, context.router(provider)?.can);
+  const router = context.router(provider);
+  const settings = settingsOf(group, canary.spec, router?.can);
   const status = canary.status ?? {};
   return {
     canary,
@@ -82,7 +83,7 @@ export function draw(context: Context, memory: Memory, canary: Canary): Drawing 
     provider,
     epoch: context.leadership.epoch,
     includeLabelPrefixes: context.options.includeLabelPrefixes,
-    version: (kind) => context.caches.resource(kind)?.version ?? "",
+    version: (kind) => router?.kinds.flat().flatMap((known) => (known.kind === kind ? (context.caches.resource(known)?.version ?? []) : []))[0] ?? "",
   };
 }
 

@@ -1,10 +1,10 @@
 // Which Canaries does a changed object concern? By its marks where it has them, by name where it belongs to the user.
 // A trigger says only "look at this key"; what changed is found by looking.
-import { OWNER } from "../../crds/marks.ts";
 import type { CanarySpec } from "../../crds/canary.ts";
 import type { Router } from "../../routing/router.ts";
-import type { KubeObject } from "../ports.ts";
+import type { Kind, KubeObject } from "../ports.ts";
 import { scalerName, scalerResource } from "../workload/scalers.ts";
+import { groupOf, OWNER } from "../../crds/marks.ts";
 import { workloadOf } from "../workload/kinds.ts";
 
 export class Triggers {
@@ -68,7 +68,7 @@ export class Triggers {
 /** The names of everything that a Canary's manifest speaks of, whether it exists or not; `router` undefined where the manifest cannot be read or has none. */
 export function lookedAt(canary: KubeObject, router: Router | undefined): string[] {
   const namespace = canary.metadata.namespace ?? "";
-  const spec = (canary.spec ?? {}) as { autoscalerRef?: { kind?: unknown; name?: unknown }; targetRef?: { kind?: unknown; name?: unknown }; service?: { name?: unknown }; analysis?: { metrics?: unknown } };
+  const spec = (canary.spec ?? {}) as { autoscalerRef?: { kind?: unknown; name?: unknown }; targetRef?: { apiVersion?: unknown; kind?: unknown; name?: unknown }; service?: { name?: unknown }; analysis?: { metrics?: unknown } };
   const target = typeof spec.targetRef?.name === "string" ? spec.targetRef.name : "";
   const apex = typeof spec.service?.name === "string" ? spec.service.name : target;
   const metrics = Array.isArray(spec.analysis?.metrics) ? spec.analysis.metrics : [];
@@ -76,7 +76,7 @@ export function lookedAt(canary: KubeObject, router: Router | undefined): string
     const { name, namespace: inside = namespace } = metric?.templateRef ?? {};
     return typeof name === "string" && typeof inside === "string" ? [`metrictemplates/${inside}/${name}`] : [];
   });
-  const workloads = workloadOf(typeof spec.targetRef?.kind === "string" ? spec.targetRef.kind : "")?.resource.plural ?? "deployments";
+  const workloads = workloadOf(kindOf(spec.targetRef))?.resource.plural ?? "deployments";
   return [
     `${workloads}/${namespace}/${target}`,
     `${workloads}/${namespace}/${target}-primary`,
@@ -85,6 +85,10 @@ export function lookedAt(canary: KubeObject, router: Router | undefined): string
     ...scalers(namespace, spec.autoscalerRef),
     ...(router === undefined ? [] : routed(router, namespace, apex, canary)),
   ];
+}
+
+function kindOf({ apiVersion, kind }: { apiVersion?: unknown; kind?: unknown } = {}): Kind {
+  return { group: typeof apiVersion === "string" ? groupOf(apiVersion) : "", kind: typeof kind === "string" ? kind : "" };
 }
 
 function scalers(namespace: string, { kind, name }: { kind?: unknown; name?: unknown } = {}): string[] {

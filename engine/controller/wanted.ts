@@ -8,8 +8,9 @@ import { SERVICES } from "../workload/kinds.ts";
 import type { Router } from "../../routing/router.ts";
 import type { Context } from "./context.ts";
 import { configsWanted } from "./copies.ts";
-import { objectKey } from "./key.ts";
+import { kindOf, objectKey } from "./key.ts";
 import { keyOf } from "./observe.ts";
+import { keepsRevisions } from "./platform.ts";
 import { project, routeIntent, type Drawing } from "./project.ts";
 
 export const REVISIONS: Resource = { group: "apps", version: "v1", plural: "controllerrevisions", kind: "ControllerRevision" };
@@ -31,7 +32,7 @@ export function wantedOf(context: Context, reader: ConfigReader, drawing: Drawin
   const route = world.router?.keys(routeIntent(drawing)).route;
   const ordered = [...projected.routes].sort((left, right) => Number(keyOf(left) === route) - Number(keyOf(right) === route));
   const routes = ordered.flatMap((object) => {
-    const resource = context.caches.resource(object.kind);
+    const resource = context.caches.resource(kindOf(object));
     return resource === undefined ? [] : [entry(resource, object, found(object))];
   });
   const { scaler } = world;
@@ -42,7 +43,7 @@ export function wantedOf(context: Context, reader: ConfigReader, drawing: Drawin
   const apex = projected.apex === undefined ? [] : [entry(SERVICES, projected.apex, world.services.apex)];
   // Taking traffic off waits for nothing: a primary or a Service that cannot be written must not keep a bad version in front of users.
   const routed = route === undefined || world.found.has(route);
-  const backwards = drawing.status.route?.canaryWeight === 0 && routed && world.services.primary !== undefined && drawing.status.phase !== "Initializing";
+  const backwards = drawing.status.route?.canaryWeight === 0 && routed && (world.services.primary !== undefined || keepsRevisions(world)) && drawing.status.phase !== "Initializing";
   return backwards ? [...routes, ...apex, ...wanted, ...scaled] : [...wanted, ...scaled, ...routes, ...apex];
 }
 
@@ -72,7 +73,7 @@ async function stillWeighted(context: Context, drawing: Drawing, router: Router,
   const [, namespace = "", name = ""] = route.split("/");
   const resource = router.kinds.flatMap((versions) => versions.slice(0, 1)).find((kind) => objectKey(kind, namespace, name) === route);
   if (resource === undefined) return "no kind to read the route as";
-  const live = await context.api.get({ resource: context.caches.resource(resource.kind) ?? resource, namespace, name });
+  const live = await context.api.get({ resource: context.caches.resource(resource) ?? resource, namespace, name });
   if (!live.ok) return `route not read: ${live.fault.message}`;
   context.caches.absorb(live.value);
   const reading = router.read(routeIntent(drawing), new Map([[route, live.value]]));

@@ -16,6 +16,7 @@ import { serviceName, type ServiceRole } from "../workload/service.ts";
 import type { Router } from "../../routing/router.ts";
 import { configsSeen, copiesOf, keysToRead, NOT_TRACKED, type ConfigReader, type ConfigsSeen } from "./configs.ts";
 import type { Context } from "./context.ts";
+import { placeOf } from "./key.ts";
 
 export const ROLES: readonly ServiceRole[] = ["primary", "canary", "apex"];
 
@@ -54,22 +55,30 @@ export interface ScalerSeen {
 function scalerSeen({ caches }: Context, namespace: string, ref: AutoscalerRef | undefined): ScalerSeen | undefined {
   const resource = ref === undefined ? undefined : scalerResource(ref.kind);
   if (ref === undefined || resource === undefined) return undefined;
-  const known = caches.seek(resource) && !caches.forbidden(resource.kind);
+  const known = caches.seek(resource) && !caches.forbidden(resource);
   return { resource, known, source: caches.get(resource.plural, namespace, ref.name), copy: caches.get(resource.plural, namespace, scalerName(ref.name)) };
 }
 
 /** Target and primary of a Canary, as they are cached. */
 export function workloadsOf({ caches }: Context, namespace: string, settings: Settings): Pick<World, "workload" | "target" | "primary" | "previous"> {
-  const workload = workloadOf(settings.kind);
-  const cached = (name: string): KubeObject | undefined => (workload === undefined ? undefined : caches.get(workload.resource.plural, namespace, name));
-  return { workload, target: cached(settings.target), primary: cached(settings.primary), previous: cached(previousName(settings.target)) };
+  const workload = workloadOf(settings);
+  const cached = (name: string): KubeObject | undefined => (workload === undefined ? undefined : caches.get(placeOf(workload.resource), namespace, name));
+  const target = cached(settings.target);
+  // One whose revisions the platform keeps has no copies, and what has their names is somebody else's.
+  if (workload?.primary === "revision") return { workload, target, primary: undefined, previous: undefined };
+  return { workload, target, primary: cached(settings.primary), previous: cached(previousName(settings.target)) };
 }
 
 /** Every content that says something about this Canary. A primary that says its revision need not be read for it. */
 export function configKeys(context: Context, namespace: string, settings: Settings): ConfigKey[] {
-  const { target, primary } = workloadsOf(context, namespace, settings);
+  const { workload, target, primary } = workloadsOf(context, namespace, settings);
   const { configKinds } = context.options;
-  return configKinds.length === 0 ? [] : keysToRead(templateOf(target), unmarkedTemplate(primary), settings.target).filter((key) => configKinds.includes(configOfKey(key).kind));
+  return configKinds.length === 0 || !readsCopies(workload) ? [] : keysToRead(templateOf(target), unmarkedTemplate(primary), settings.target).filter((key) => configKinds.includes(configOfKey(key).kind));
+}
+
+/** No copy reads anything where there is none, and a content that changes makes no revision of the platform's. */
+function readsCopies(workload: Workload | undefined): boolean {
+  return workload?.primary !== "revision";
 }
 
 function templateOf(workload: KubeObject | undefined): unknown {
@@ -85,7 +94,7 @@ export function worldOf(context: Context, reader: ConfigReader, canary: KubeObje
   const namespace = canary.metadata.namespace ?? "";
   const status = (canary.status ?? {}) as CanaryStatus;
   const { workload, target, primary, previous } = workloadsOf(context, namespace, settings);
-  const configs = options.configKinds.length > 0 ? configsSeen(context, reader, namespace, templateOf(target), unmarkedTemplate(primary), settings.target, status) : NOT_TRACKED;
+  const configs = options.configKinds.length > 0 && readsCopies(workload) ? configsSeen(context, reader, namespace, templateOf(target), unmarkedTemplate(primary), settings.target, status) : NOT_TRACKED;
   const revision = target === undefined ? undefined : revisionOf(target, configs.target);
   const router = context.router(spec.provider ?? options.meshProvider);
   const owner = { apiVersion: canary.apiVersion, name: canary.metadata.name, uid: canary.metadata.uid ?? "" };

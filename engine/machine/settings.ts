@@ -1,5 +1,6 @@
 // What does the manifest ask for, with every default applied? The only place where defaults of the analysis live.
 import { GROUPS, type CanarySpec } from "../../crds/canary.ts";
+import { groupOf } from "../../crds/marks.ts";
 import { parseDuration } from "../../crds/durations.ts";
 import { GATES, type Gate, type Strategy } from "../../crds/status.ts";
 import { ladder } from "./ladder.ts";
@@ -7,8 +8,9 @@ import { ladder } from "./ladder.ts";
 export type Policy = "hold" | "fail" | "pass";
 
 export interface Settings {
-  /** Of the target: Deployment, DaemonSet or Service. */
+  /** Of the target: Deployment, DaemonSet or Service, and its API group. */
   kind: string;
+  group: string;
   /** The target has an autoscaler, so the primary has one too. */
   autoscaled: boolean;
   /** Names: the workload of the user, the engine's copy, and the base of the three Services. */
@@ -80,6 +82,7 @@ export function settingsOf(group: string, spec: CanarySpec, routes: { weights: b
   const rehearsals = iterations > 0 ? iterations : flagger && !routes.weights ? FLAGGER_REHEARSALS : 0;
   return {
     kind: spec.targetRef.kind,
+    group: groupOf(spec.targetRef.apiVersion),
     autoscaled: spec.autoscalerRef !== undefined,
     target,
     primary: `${target}-primary`,

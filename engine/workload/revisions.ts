@@ -6,11 +6,14 @@ import { templateHash } from "./canonical.ts";
 import { revisionHash, type Configs } from "./configs.ts";
 import { cleanTemplate, updateStrategyOf } from "./daemonset.ts";
 import { imagesOf } from "./deployment.ts";
+import { isKnative, readyRevision } from "./knative.ts";
 import { serviceRevision } from "./servicetarget.ts";
 
 export interface StoredRevision {
   /** Of the template and of what it reads. */
   hash: string;
+  /** What the platform calls it, where that keeps revisions by itself; undefined until it is known, and before that it is not stored. */
+  name?: string;
   images: string[];
   /** The pod template, verbatim. */
   template: Json;
@@ -29,6 +32,10 @@ export function revisionName(target: string, hash: string): string {
 
 /** The revision that a live target is at; also how an existing primary is read when it is adopted. */
 export function revisionOf(workload: KubeObject, configs: Configs = {}): StoredRevision {
+  if (isKnative(workload)) {
+    const template = map(map(workload.spec).template);
+    return { hash: templateHash(template), name: readyRevision(workload), images: imagesOf(template), template, configs: {}, fields: {} };
+  }
   if (workload.kind === "Service") {
     const template = serviceRevision(workload);
     return { hash: templateHash(template), images: [], template, configs: {}, fields: {} };
@@ -36,6 +43,11 @@ export function revisionOf(workload: KubeObject, configs: Configs = {}): StoredR
   const spec: Json = { ...map(workload.spec), ...(workload.kind === "DaemonSet" ? { updateStrategy: updateStrategyOf(workload) } : {}) };
   const template = cleanTemplate(map(spec.template));
   return { hash: revisionHash(templateHash(template), configs), images: imagesOf(template), template, configs, fields: promoted(spec) };
+}
+
+/** One of which nothing is known but what the platform calls it: somebody else has promoted it. */
+export function revisionNamed(name: string): StoredRevision {
+  return { hash: templateHash({ name }), name, images: [], template: {}, configs: {}, fields: {} };
 }
 
 function promoted(spec: Json): Json {
@@ -46,12 +58,12 @@ function promoted(spec: Json): Json {
  * Carries no label of the target's selector: the controllers of DaemonSets and StatefulSets adopt every orphaned ControllerRevision that their
  * selector finds, and would prune it.
  */
-export function renderRevision(namespace: string, target: string, { hash, images, template, configs, fields }: StoredRevision, revisionNumber: number): KubeObject {
+export function renderRevision(namespace: string, target: string, { hash, name, images, template, configs, fields }: StoredRevision, revisionNumber: number): KubeObject {
   return {
     apiVersion: "apps/v1",
     kind: "ControllerRevision",
     metadata: { name: revisionName(target, hash), namespace },
-    data: { images, template, ...fields, ...(Object.keys(configs).length === 0 ? {} : { configs }) },
+    data: { ...(name === undefined ? {} : { name }), images, template, ...fields, ...(Object.keys(configs).length === 0 ? {} : { configs }) },
     revision: revisionNumber,
   };
 }
@@ -63,6 +75,7 @@ export function readRevision(object: KubeObject, target: string): StoredRevision
   if (!object.metadata.name.startsWith(prefix) || !isMap(data.template)) return undefined;
   return {
     hash: object.metadata.name.slice(prefix.length),
+    name: text(data.name),
     images: list(data.images).map(text).filter((image) => image !== undefined),
     template: data.template,
     configs: texts(data.configs),

@@ -103,6 +103,10 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 - apiGroups: [projectcontour.io]
   resources: [httpproxies]
   verbs: [get, list, watch, create, patch, delete]
+# Knative Services are the user's: only their traffic is written, and marks.
+- apiGroups: [serving.knative.dev]
+  resources: [services]
+  verbs: [get, list, watch, patch]
 {{- if .Values.configTracking.enabled }}
 # Asked for by configTracking.enabled: the primary reads copies of what the target reads, and old copies are removed.
 - apiGroups: [""]

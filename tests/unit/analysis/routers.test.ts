@@ -39,6 +39,7 @@ const PRODUCTS: Product[] = [
   envoy("gloo", "envoy_cluster_name", "kube_webapp_web-canary_9898", ["kube_webapp_web-primary_9898", "kube_other_web-canary_9898", "kube_webapp_web_9898"]),
   envoy("gloo", "envoy_cluster_name", "kube-svc_webapp-web-canary-9898_webapp", ["kube-svc_webapp-web-primary-9898_webapp"]),
   envoy("contour", "envoy_cluster_name", "webapp_web-canary_9898", ["webapp_web-primary_9898", "other_web-canary_9898"]),
+  envoy("knative", "envoy_cluster_name", "webapp/shop", ["webapp/shop-2", "webapp/my-shop", "other/shop", "webapp/web"]),
   {
     router: "traefik",
     requests: "traefik_service_request_duration_seconds_bucket",

@@ -84,9 +84,10 @@ test("the engine may write what its routers write, and read what they refer to; 
     return parse(text.replace(/{{[^}]*}}/g, "")) as { apiGroups: string[]; resources: string[]; verbs: string[] }[];
   });
   const allowed = new Map(rules.flatMap(({ apiGroups, resources, verbs }) => apiGroups.flatMap((group) => resources.map((resource): [string, string[]] => [`${resource}.${group}`, verbs]))));
-  for (const { kinds, refersTo } of ROUTERS) {
+  for (const { kinds, refersTo, revisions } of ROUTERS) {
     for (const { plural, group, kind } of kinds.flat()) {
-      const verbs = refersTo.includes(kind) ? ["list", "watch"] : ["list", "watch", "create", "patch", "delete"];
+      // What leads to revisions of a target is written into the target, which is the user's.
+      const verbs = ["list", "watch", ...(refersTo.includes(kind) ? [] : revisions === true ? ["patch"] : ["create", "patch", "delete"])];
       // What is read live is what holds the weights; the suite about rights knows.
       expect([plural, allowed.get(`${plural}.${group}`)?.filter((verb) => verb !== "get")]).toEqual([plural, verbs]);
     }

@@ -18,6 +18,10 @@ export interface Samples {
   users: KubeObject;
   /** The user's objects beside which the route is made: the route is then the engine's alone, what is at its key already is in the way, and it is deleted in the end. */
   given?: KubeObject[];
+  /** What `users` records when it is taken over; its spec when absent. */
+  recorded?: object;
+  /** The user's object is the target itself, so that it is always there and never made. */
+  itself?: boolean;
   /** Weights of chosen users that the router can do; all of them when absent. */
   matched?: [number, number];
   /** Ways to make a rendered route object unreadable. */
@@ -30,7 +34,7 @@ const percent = fc.integer({ min: 0, max: 100 });
 
 export function intentOf(spec: CanarySpec, canaryWeight: number): RouteIntent {
   const owner = { apiVersion: "rollout.kurator.dev/v1beta1", name: "podinfo", uid: "c1" };
-  return { namespace: "test", apex: spec.service?.name ?? spec.targetRef.name, spec, owner, primaryWeight: 100 - canaryWeight, canaryWeight };
+  return { namespace: "test", apex: spec.service?.name ?? spec.targetRef.name, spec, owner, primaryWeight: 100 - canaryWeight, canaryWeight, revisions: { primary: "podinfo-00001", canary: "podinfo-00002" } };
 }
 
 /** What a route can say beside weights, and what the manifest asks for then. `weights` limits the canary's weight. */
@@ -57,8 +61,8 @@ export function foundOf(router: Router, objects: readonly KubeObject[]): FoundOb
   return new Map(objects.map((object) => [keyOfObject(router, object), object]));
 }
 
-function withGiven(router: Router, { given = [] }: Samples, found: FoundObjects = new Map()): FoundObjects {
-  return new Map([...foundOf(router, given), ...found]);
+function withGiven(router: Router, { given = [], itself = false, users }: Samples, found: FoundObjects = new Map()): FoundObjects {
+  return new Map([...foundOf(router, itself ? [users] : given), ...found]);
 }
 
 function keyOfObject(router: Router, object: KubeObject): string {
@@ -257,7 +261,7 @@ function adoption(router: Router, samples: Samples, routeKey: string, render: Re
     const taken = foundOf(router, later).get(routeKey);
     expect(taken?.metadata.labels).toMatchObject(samples.users.metadata.labels ?? {});
     expect(taken?.metadata.annotations).toMatchObject(samples.users.metadata.annotations ?? {});
-    expect(JSON.parse(taken?.metadata.annotations?.[ORIGINAL_SPEC] ?? "")).toEqual(samples.users.spec);
+    expect(JSON.parse(taken?.metadata.annotations?.[ORIGINAL_SPEC] ?? "")).toEqual(samples.recorded ?? samples.users.spec);
 
     const stamped = later.map((object) => ({ ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, [CANARY_LABEL]: "podinfo" } } }));
     const { restored, deleted } = router.restore(intentOf(samples.spec, 0), foundOf(router, stamped));

@@ -4,11 +4,11 @@ import { PAUSED, SCALED_TO_ZERO } from "../../../crds/marks.ts";
 import type { KubeObject } from "../../../engine/ports.ts";
 import { workloadOf, type Workload } from "../../../engine/workload/kinds.ts";
 import { renderPrimary } from "../../../engine/workload/primary.ts";
-import { revisionOf } from "../../../engine/workload/revisions.ts";
+import { readRevision, renderRevision, revisionNamed, revisionOf } from "../../../engine/workload/revisions.ts";
 import { deployment, specOf, template } from "./objects.ts";
 
-function codec(kind: string): Workload {
-  const found = workloadOf(kind);
+function codec(kind: string, group = "apps"): Workload {
+  const found = workloadOf({ group, kind });
   if (found === undefined) throw new Error(`${kind} is not rolled out`);
   return found;
 }
@@ -106,5 +106,69 @@ describe("a DaemonSet", () => {
     expect(specOf(primary)).not.toHaveProperty("replicas");
     expect(specOf(primary)).toMatchObject({ updateStrategy: { type: "RollingUpdate" }, selector: { matchLabels: { app: "podinfo-primary" } } });
     expect(JSON.stringify(primary)).not.toContain("scale-to-zero");
+  });
+});
+
+describe("a Knative Service", () => {
+  const services = codec("Service", "serving.knative.dev");
+  const READY = { observedGeneration: 4, latestCreatedRevisionName: "podinfo-00002", latestReadyRevisionName: "podinfo-00002", conditions: [{ type: "ConfigurationsReady", status: "True" }] };
+
+  function service(status: unknown = READY, spec: object = {}, annotations: Record<string, string> = {}): KubeObject {
+    const metadata = { name: "podinfo", namespace: "test", uid: "k1", generation: 4, annotations };
+    return { apiVersion: "serving.knative.dev/v1", kind: "Service", metadata, spec: { template: template(), traffic: [{ latestRevision: true, percent: 100 }], ...spec }, status };
+  }
+
+  test("is no core Service, and a core Service is none", () => {
+    expect(services.primary).toBe("revision");
+    for (const group of ["", "example.com"]) expect(codec("Service", group).primary).toBe("copy");
+  });
+
+  test.each<[string, unknown, RegExp | undefined]>([
+    ["its newest Revision is ready", READY, undefined],
+    ["nothing is said", null, /not seen/],
+    ["a status of another shape", "ready", /not seen/],
+    ["the status is of the template before", { ...READY, observedGeneration: 3 }, /not seen/],
+    ["only the Revision before is ready", { ...READY, latestReadyRevisionName: "podinfo-00001" }, /podinfo-00002 is not ready/],
+    ["its names are of the template before", { ...READY, conditions: [{ type: "ConfigurationsReady", status: "Unknown", message: "out of date" }] }, /out of date/],
+    ["the Revision failed", { ...READY, conditions: [{ type: "ConfigurationsReady", status: "False", message: "no such image" }] }, /no such image/],
+    ["no conditions", { ...READY, conditions: "True" }, /not ready/],
+    ["no names", { ...READY, latestCreatedRevisionName: undefined, latestReadyRevisionName: undefined }, /not ready/],
+  ])("readiness, and with it the Revision's name: %s", (_what, status, why) => {
+    const { readiness } = services.read(service(status), 100);
+    if (why === undefined) expect(readiness).toEqual({ ready: true });
+    else expect(readiness).toMatchObject({ ready: false, why: expect.stringMatching(why), deadlineExceeded: false });
+    expect(revisionOf(service(status)).name).toBe(why === undefined ? "podinfo-00002" : undefined);
+  });
+
+  test("one that failed has nobody to answer", () => {
+    expect(services.read(service({ ...READY, conditions: [{ type: "ConfigurationsReady", status: "False" }] }), 100).availableReplicas).toBe(0);
+    expect(services.read(service(null), 100).availableReplicas).toBe(1);
+  });
+
+  test("what it is about is its template, whatever becomes of its traffic", () => {
+    const revision = revisionOf(service());
+    expect(revisionOf(service(READY, { traffic: [{ revisionName: "podinfo-00001", percent: 100 }] })).hash).toBe(revision.hash);
+    expect(revisionOf(service(READY, { template: template({ serviceAccountName: "other" }) })).hash).not.toBe(revision.hash);
+    const stored = renderRevision("test", "podinfo", revision, 1);
+    expect(readRevision(stored, "podinfo")).toEqual(revision);
+    expect(readRevision(renderRevision("test", "podinfo", revisionNamed("podinfo-00001"), 2), "podinfo")).toMatchObject({ name: "podinfo-00001" });
+  });
+
+  const [one, two, newest] = [{ revisionName: "podinfo-00001", percent: 60 }, { revisionName: "podinfo-00002", percent: 40 }, { latestRevision: true, percent: 100 }];
+  test.each<[string, unknown, Record<string, string>, string | undefined]>([
+    ["the newest", [newest], {}, undefined],
+    ["nothing", undefined, {}, undefined],
+    ["one by name", [{ ...one, percent: 100 }, { ...newest, percent: 0 }], {}, "podinfo-00001"],
+    ["two by name", [one, two], {}, undefined],
+    ["two by name, of which the engine promoted one", [one, two], { "rollout.kurator.dev/primary-revision": "podinfo-00002" }, "podinfo-00002"],
+    ["two by name, of which Flagger promoted one", [one, two], { "flagger.app/primary-revision": "podinfo-00001" }, "podinfo-00001"],
+    ["another one than was promoted", [newest], { "flagger.app/primary-revision": "podinfo-00001", "rollout.kurator.dev/primary-revision": "podinfo-00002" }, undefined],
+  ])("where its traffic is pinned: %s", (_what, traffic, annotations, name) => {
+    expect(services.pinned?.(service(READY, { traffic }, annotations))).toBe(name);
+  });
+
+  test("nothing of it is scaled or paused", () => {
+    expect(services.scaled(service(), 0, true)).toEqual(service());
+    expect(services.replicas(service())).toBe(1);
   });
 });

@@ -39,6 +39,8 @@ export type Changed = (resource: Resource, before: KubeObject | undefined, after
 
 export class CacheSet implements Caches {
   private readonly informers = new Map<string, Informer[]>();
+  /** By plural, and by plural and group: what is looked up dozens of times in each pass. */
+  private readonly byPlural = new Map<string, Informer[][]>();
   /** By kind and group, the versions that are watched: more than one only where none was served at the start. */
   private readonly kinds = new Map<string, Resource[]>();
 
@@ -73,6 +75,7 @@ export class CacheSet implements Caches {
     const owner = resource.plural === "canaries" ? targetWord : this.options.packs !== true || alone || OWN_KINDS.has(resource.plural) ? undefined : ownerWord;
     const informers = places.map((namespace) => new Informer({ ...this.options, ...listener, resource, namespace, owner, ...how }));
     this.informers.set(alone ? ALONE : keyOf(resource), informers);
+    if (!alone) for (const name of [resource.plural, `${resource.plural}.${resource.group}`]) this.byPlural.set(name, [...(this.byPlural.get(name) ?? []), informers]);
     if (resource.plural !== "canaries" && !alone) this.kinds.set(kindOf(resource), [...(this.kinds.get(kindOf(resource)) ?? []), resource]);
     return informers;
   }
@@ -148,16 +151,17 @@ export class CacheSet implements Caches {
   }
 
   private everyGroups(plural: string): Informer[] {
-    return [...this.informers].flatMap(([key, informers]) => (key.split(".")[0] === plural ? informers : []));
+    return (this.byPlural.get(plural) ?? []).flat();
   }
 
+  /** Of the first version or group that is served. */
   private of(plural: string): Informer[] {
-    const all = [...this.informers].filter(([key]) => (plural.includes(".") ? key.startsWith(`${plural}/`) : key.split(".")[0] === plural)).map(([, informers]) => informers);
+    const all = this.byPlural.get(plural) ?? [];
     return all.find((informers) => informers.some((informer) => !informer.missing)) ?? all[0] ?? [];
   }
 
   private inGroup(plural: string, group: string): Informer[] {
-    return [...this.informers].flatMap(([key, informers]) => (key.startsWith(`${plural}.${group}/`) ? informers : []));
+    return this.everyGroups(`${plural}.${group}`);
   }
 
   private holding(object: KubeObject): Informer | undefined {

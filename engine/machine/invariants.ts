@@ -30,6 +30,7 @@ export function broken(before: CanaryStatus, seen: Observation, settings: Settin
     ["P5 no zero replicas under weight", !(to > 0 && after.target?.scale === "Zero")],
     ["P5 pods go only after their route was applied and drained", !goesToZero(before, after) || (to === 0 && restful(after, seen))],
     ["P9 unknown raises nothing", !(raised && from > 0) || seen.traffic.kind === "applied"],
+    ["P9 a route counts as applied once it was read back", !newlyApplied(before, after) || seen.traffic.kind === "applied"],
     ["nothing rises and nothing is promoted while all is frozen", !((raised && !blocked) || promoted) || asked || seen.frozen === undefined],
     ["P9 what may be old raises nothing and promotes nothing", !(raised || promoted) || seen.stale === undefined],
     ["P10 only a failure counts", (after.failedChecks ?? 0) <= (before.failedChecks ?? 0) || [...seen.answers.values()].some((answer) => answer.verdict === "fail")],
@@ -41,6 +42,10 @@ export function broken(before: CanaryStatus, seen: Observation, settings: Settin
 
 function sums(route: NonNullable<CanaryStatus["route"]>): boolean {
   return route.primaryWeight + route.canaryWeight === 100 && route.primaryWeight >= 0 && route.canaryWeight >= 0;
+}
+
+function newlyApplied({ route: before }: CanaryStatus, { route }: CanaryStatus): boolean {
+  return route?.appliedAt !== undefined && (route.appliedAt !== before?.appliedAt || route.canaryWeight !== before.canaryWeight);
 }
 
 function goesToZero(before: CanaryStatus, after: CanaryStatus): boolean {

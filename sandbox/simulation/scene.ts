@@ -27,6 +27,9 @@ const LATE_MS = 6_000;
 /** What a bad version answers is its own fault. */
 export const BAD = /-(errors|broken|slow|crash|unready)$/;
 
+/** Rendered once for all lives: they are the same for each. */
+const CRDS = [GROUPS.own.group, GROUPS.flagger.group].flatMap((group) => renderCRDs(group)) as unknown as KubeObject[];
+
 export interface Lost {
   atMs: number;
   status: number;
@@ -91,7 +94,7 @@ export class Scene {
     this.clock = options.clock ?? virtualClock();
     this.random = mulberry(seed);
     this.store = new ApiStore({ clock: this.clock, random: this.random });
-    for (const group of [GROUPS.own.group, GROUPS.flagger.group]) for (const crd of renderCRDs(group)) this.store.create("customresourcedefinitions.apiextensions.k8s.io", crd as unknown as KubeObject);
+    for (const crd of CRDS) this.store.create("customresourcedefinitions.apiextensions.k8s.io", crd);
     this.world = simulateWorld({ store: this.store, clock: this.clock, random: this.random, propagationDelayMs: 50, scrapeMs: 1000, reporters, collects: () => this.prometheus !== "blind" });
     this.network = new Network(new ApiServer(this.store), this.clock, this.random);
     for (const name of ["istio-system", "test"]) if (this.store.get("namespaces", undefined, name) === undefined) this.store.create("namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name } });

@@ -4,7 +4,9 @@ import type { CanaryStatus } from "../../crds/status.ts";
 import type { TransportRequest } from "../../engine/adapters/transport.ts";
 import { broken } from "../../engine/machine/invariants.ts";
 import type { next as machine } from "../../engine/machine/next.ts";
+import type { Precondition } from "../../engine/ports.ts";
 import type { KubeObject } from "../api/types.ts";
+import { ledBy, NOWHERE, ReadBack } from "./readback.ts";
 import { BAD, type Scene } from "./scene.ts";
 
 /** Requests that a run needs to be told of its leader, and not of Canaries. */
@@ -37,6 +39,7 @@ export class Watchman {
   private leader = "";
   private wroteTraffic = false;
   private weight = 0;
+  private readonly readBack = new ReadBack();
   /** Since when the route leads nobody to the canary any more. */
   private emptySinceMs = Number.NEGATIVE_INFINITY;
   private status: CanaryStatus = {};
@@ -46,6 +49,7 @@ export class Watchman {
   constructor(private readonly scene: Scene) {
     scene.store.subscribe(({ resource, object, type }) => {
       if (type === "DELETED") {
+        if (resource === "virtualservices.networking.istio.io" && object.metadata.name === "app") this.readBack.routed(NOWHERE);
         // Without its Canary the app runs what its owner wrote, good or bad.
         if (resource === scene.canaries) this.committed({});
         return;
@@ -100,6 +104,8 @@ export class Watchman {
     this.said(JSON.stringify(status), "a status");
     const { route } = status;
     if (route !== undefined && route.primaryWeight + route.canaryWeight !== 100) this.report("P1 weights are whole percents that sum to 100", JSON.stringify(route));
+    const unread = this.readBack.committed(route);
+    if (unread !== undefined) this.report("a route counts as applied once it was read back", unread);
     const home = route !== undefined && route.canaryWeight === 0 && route.appliedAt !== undefined && (status.phase === "Failed" || status.phase === "Succeeded" || status.phase === "Initialized");
     if (!home) this.homeSinceMs = Number.POSITIVE_INFINITY;
     else if (this.homeSinceMs === Number.POSITIVE_INFINITY) this.homeSinceMs = this.scene.nowMs;
@@ -108,7 +114,9 @@ export class Watchman {
 
   private routed({ metadata, spec }: KubeObject): void {
     if (metadata.name !== "app") return;
-    const weight = canaryWeightIn(spec);
+    const led = ledBy(spec);
+    this.readBack.routed(led);
+    const weight = led.canaryWeight;
     const rises = weight > this.weight;
     if (weight === 0 && this.weight > 0) this.emptySinceMs = this.scene.nowMs;
     this.weight = weight;
@@ -137,7 +145,9 @@ export class Watchman {
     }
   }
 
-  private requested(by: string, { method, path }: TransportRequest, status: number): void {
+  private requested(by: string, request: TransportRequest, status: number): void {
+    const { method, path } = request;
+    if (!isFenced(request)) this.report("every write says what it was computed from", `${by} ${method} ${path}`);
     if (LEASES.test(path)) return void (method !== "GET" && status < 300 ? this.tookLease(by) : undefined);
     // Kinds that nobody serves are looked for now and then, whatever Canaries there are.
     if (status !== 404) this.requests += 1;
@@ -157,10 +167,10 @@ export class Watchman {
   }
 }
 
-/** The share that a VirtualService gives to the canary's Service, of those whom its first matching route is for. */
-function canaryWeightIn(spec: unknown): number {
-  const { http = [] } = (spec ?? {}) as { http?: { route?: { destination?: { host?: string }; weight?: number }[] }[] };
-  let most = 0;
-  for (const { route = [] } of http) for (const { destination, weight } of route) if (destination?.host?.split(".")[0] === "app-canary") most = Math.max(most, weight ?? (route.length === 1 ? 100 : 0));
-  return most;
+/** A change or a removal names the object and its version; what is created has none yet. */
+function isFenced({ method, body }: TransportRequest): boolean {
+  if (method !== "PATCH" && method !== "PUT" && method !== "DELETE") return true;
+  const { metadata, preconditions } = JSON.parse(body ?? "{}") as { metadata?: Partial<Precondition>; preconditions?: Partial<Precondition> };
+  const said = method === "DELETE" ? preconditions : metadata;
+  return (said?.uid ?? "") !== "" && (said?.resourceVersion ?? "") !== "";
 }

@@ -10,6 +10,7 @@ import {
 import type { Deployment, DeploymentStatus, ReplicaSet } from "./objects.ts";
 import { boundsOf, isScalingEvent, recreateStep, rollingStep, scaleStep, sizeOfNew } from "./rollout.ts";
 import type { Resize, SizedSet } from "./rollout.ts";
+import { updated } from "./write.ts";
 
 const desiredAnnotation = "deployment.kubernetes.io/desired-replicas";
 const ceilingAnnotation = "deployment.kubernetes.io/max-replicas";
@@ -37,7 +38,7 @@ export function syncDeployment(key: string, { store, clock, again }: DeploymentP
   const event: NewSetEvent = fresh === undefined ? "none" : found === undefined ? "created" : "found";
   // Sizes as they were before this pass: what it changed comes back as events, and with them the next pass.
   const status = deploymentStatus(revised, fresh, olds, event, clock.now());
-  store.update(deployments, { ...revised, status }, "status");
+  updated(store, deployments, revised, { ...revised, status }, "status");
   const due = deadlineAt(revised, status.conditions);
   if (due !== undefined) again(key, Math.max(0, due - clock.now()) + 1000);
   forgetHistory(store, revised, olds, status);

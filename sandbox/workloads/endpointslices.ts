@@ -4,6 +4,7 @@ import type { KubeObject, SandboxStore } from "../api/types.ts";
 import { contentHash } from "./naming.ts";
 import { endpointSlices, getAs, isPodReady, isTerminating, labelsMatch, listAs, ownerReference, pods, services, splitKey } from "./objects.ts";
 import type { Pod, Service } from "./objects.ts";
+import { updated } from "./write.ts";
 
 export interface Endpoint {
   addresses: string[];
@@ -36,7 +37,7 @@ export function syncEndpointSlice(key: string, store: SandboxStore): void {
     ports: portsOf(service, members[0]),
   };
   if (existing === undefined) store.create(endpointSlices, sliceOf(service, content));
-  else store.update(endpointSlices, { ...existing, ...content });
+  else updated(store, endpointSlices, existing, { ...existing, ...content });
 }
 
 function sliceOf(service: Service, content: Pick<EndpointSlice, "endpoints" | "ports">): EndpointSlice {

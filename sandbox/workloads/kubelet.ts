@@ -11,6 +11,7 @@ import type { ContainerLife } from "./podstatus.ts";
 import { keyQueue } from "./queue.ts";
 import type { KeyQueue } from "./queue.ts";
 import type { PodProcess, PodRuntime } from "./runtime.ts";
+import { updated } from "./write.ts";
 
 export interface KubeletPorts {
   store: PodStore;
@@ -128,8 +129,8 @@ export class Kubelet {
     const annotations = { ...pod.metadata.annotations, [behaviourAnnotation]: JSON.stringify(tenant.behaviour), ...(tenant.port === undefined ? {} : { [portAnnotation]: String(tenant.port) }) };
     const nodeName = pod.spec.nodeName ?? "sandbox";
     // The port before the readiness: whoever sees a ready pod can reach it.
-    const reachable = store.update(pods, { ...pod, metadata: { ...pod.metadata, annotations }, spec: { ...pod.spec, nodeName } }) as Pod;
-    store.update(pods, { ...reachable, status: podStatus(reachable, tenant, clock.now()) }, "status");
+    const reachable = updated(store, pods, pod, { ...pod, metadata: { ...pod.metadata, annotations }, spec: { ...pod.spec, nodeName } });
+    updated(store, pods, reachable, { ...reachable, status: podStatus(reachable, tenant, clock.now()) }, "status");
   }
 
   private leave(tenant: Tenant): void {

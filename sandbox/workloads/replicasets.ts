@@ -4,6 +4,7 @@ import type { Clock, Random } from "../api/types.ts";
 import { randomSuffix } from "./naming.ts";
 import { availableAt, condition, controlledBy, getAs, isPodReady, isTerminating, labelsMatch, listAs, ownerReference, pods, replicaSets, splitKey } from "./objects.ts";
 import type { Pod, PodStore, ReplicaSet } from "./objects.ts";
+import { updated } from "./write.ts";
 
 export interface ReplicaSetPorts {
   store: PodStore;
@@ -27,7 +28,7 @@ export function syncReplicaSet(key: string, ports: ReplicaSetPorts): void {
   }
   const current = listAs<Pod>(store, pods, namespace).filter((pod) => controlledBy(pod, set) && isActive(pod));
   const status = statusOf(set, current, clock.now());
-  store.update(replicaSets, { ...set, status }, "status");
+  updated(store, replicaSets, set, { ...set, status }, "status");
   const minReadySeconds = set.spec.minReadySeconds ?? 0;
   for (const pod of current) {
     const waitMs = (availableAt(pod, minReadySeconds) ?? 0) - clock.now();

@@ -1,5 +1,6 @@
 // What next? A pure, total function from a Canary and what was observed to its new status and what is to be asked of the outside.
 // It must never read a clock, the cluster or a random source.
+import { isMap } from "../../crds/json.ts";
 import type { Problem } from "../../crds/problem.ts";
 import type { Announcement, CanaryStatus } from "../../crds/status.ts";
 import { acted } from "./actions.ts";
@@ -130,13 +131,11 @@ function announced(status: CanaryStatus, notices: readonly Notice[], seen: Obser
   return { ...status, counters, outbox: outbox.slice(-OUTBOX_MAX) };
 }
 
-/** Equal as JSON: a key that is undefined is a key that is absent. */
-function same(left: CanaryStatus, right: CanaryStatus): boolean {
-  return canonical(left) === canonical(right);
-}
-
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    inner !== null && typeof inner === "object" && !Array.isArray(inner) ? Object.fromEntries(Object.entries(inner).sort(([left], [right]) => (left < right ? -1 : 1))) : inner,
-  );
+/** Equal as JSON: a key that is undefined is a key that is absent. Compared and not written out, because every pass asks. */
+function same(left: unknown, right: unknown): boolean {
+  if (left === right) return true;
+  if (Array.isArray(left) && Array.isArray(right)) return left.length === right.length && left.every((element, index) => same(element, right[index]));
+  // What is no map is written alike or not: NaN, for one, is null.
+  if (!isMap(left) || !isMap(right)) return JSON.stringify(left) === JSON.stringify(right);
+  return Object.keys(left).every((key) => same(left[key], right[key])) && Object.keys(right).every((key) => right[key] === undefined || left[key] !== undefined);
 }

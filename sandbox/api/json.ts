@@ -60,7 +60,10 @@ function copyAny(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(copyAny);
   if (!isRecord(value)) return value;
   const copy: JsonRecord = {};
-  for (const [field, child] of Object.entries(value)) if (child !== undefined) copy[field] = copyAny(child);
+  for (const field of Object.keys(value)) {
+    const child = value[field];
+    if (child !== undefined) copy[field] = copyAny(child);
+  }
   return copy;
 }
 

@@ -24,6 +24,8 @@ const TRAFFIC_MS = 100;
 /** Where every announcement is told, when the scene listens. */
 const EVENTS = "http://events.test";
 const LATE_MS = 6_000;
+/** The same in every scene, and a fleet has a hundred. */
+const CRDS = [GROUPS.own.group, GROUPS.flagger.group].flatMap((group) => renderCRDs(group));
 /** What a bad version answers is its own fault. */
 export const BAD = /-(errors|broken|slow|crash|unready)$/;
 
@@ -89,7 +91,7 @@ export class Scene {
     this.clock = options.clock ?? virtualClock();
     this.random = mulberry(seed);
     this.store = new ApiStore({ clock: this.clock, random: this.random });
-    for (const group of [GROUPS.own.group, GROUPS.flagger.group]) for (const crd of renderCRDs(group)) this.store.create("customresourcedefinitions.apiextensions.k8s.io", crd as unknown as KubeObject);
+    for (const crd of CRDS) this.store.create("customresourcedefinitions.apiextensions.k8s.io", crd as unknown as KubeObject);
     this.world = simulateWorld({ store: this.store, clock: this.clock, random: this.random, propagationDelayMs: 50, scrapeMs: 1000, reporters, collects: () => this.prometheus !== "blind" });
     this.network = new Network(new ApiServer(this.store), this.clock, this.random);
     for (const name of ["istio-system", "test"]) if (this.store.get("namespaces", undefined, name) === undefined) this.store.create("namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name } });

@@ -131,10 +131,11 @@ function announced(status: CanaryStatus, notices: readonly Notice[], seen: Obser
   return { ...status, counters, outbox: outbox.slice(-OUTBOX_MAX) };
 }
 
-/** Equal as JSON: a key that is undefined is a key that is absent. */
+/** Equal as JSON: a key that is undefined is a key that is absent. Compared and not written out, because every pass asks. */
 function same(left: unknown, right: unknown): boolean {
   if (left === right) return true;
   if (Array.isArray(left) && Array.isArray(right)) return left.length === right.length && left.every((element, index) => same(element, right[index]));
-  if (!isMap(left) || !isMap(right)) return false;
-  return [...new Set([...Object.keys(left), ...Object.keys(right)])].every((key) => same(left[key], right[key]));
+  // What is no map is written alike or not: NaN, for one, is null.
+  if (!isMap(left) || !isMap(right)) return JSON.stringify(left) === JSON.stringify(right);
+  return Object.keys(left).every((key) => same(left[key], right[key])) && Object.keys(right).every((key) => right[key] === undefined || left[key] !== undefined);
 }

@@ -97,8 +97,11 @@ export function hostMatch(pattern: string, namespace: string, host: string): num
   if (pattern.startsWith("*.")) return host.endsWith(pattern.slice(1)) ? pattern.length : undefined;
   const exact = 1000 + pattern.length;
   if (pattern === host) return exact;
+  const dot = host.indexOf(".");
+  // Before anything is taken apart, because each request is compared with every host of every route, and few even begin like it.
+  if (dot < 0 || !pattern.startsWith(host.slice(0, dot))) return undefined;
   const named = resolveHost(pattern, namespace);
-  const asked = host.includes(".") ? resolveHost(host, namespace) : undefined;
+  const asked = resolveHost(host, namespace);
   const full = ({ service, namespace: owner }: ServiceName) => `${service}.${owner}${clusterDomain}`;
   return named !== undefined && asked !== undefined && full(named) === full(asked) ? exact : undefined;
 }

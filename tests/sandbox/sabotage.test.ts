@@ -4,7 +4,8 @@ import { SABOTAGES } from "../../sandbox/demo/sabotage.ts";
 import { run } from "./demo-run.ts";
 
 describe("a planted bug ends with 1", () => {
-  test.each(Object.keys(SABOTAGES))("%s", async (sabotage) => {
+  // At one time: each demo has ports and a cluster of its own, and mostly waits.
+  test.concurrent.each(Object.keys(SABOTAGES))("%s", async (sabotage) => {
     const { code, lines } = await run({ sabotage });
     expect(code).toBe(1);
     expect(lines.at(-1)?.expectations?.some(({ met }) => !met)).toBe(true);

@@ -5,7 +5,7 @@ import type { CanaryStatus } from "../../../crds/status.ts";
 import { canaryStatusSchema } from "../../../crds/status.ts";
 import { broken } from "../../../engine/machine/invariants.ts";
 import { next } from "../../../engine/machine/next.ts";
-import { settingsOf } from "../../../engine/machine/settings.ts";
+import { settingsOf, type Settings } from "../../../engine/machine/settings.ts";
 import type { Answer, CanaryView, Observation, PrimarySeen, TargetSeen, TrafficSeen } from "../../../engine/machine/types.ts";
 import { down, fail, initialized, noData, pass, SECOND, SimulatedWorld, spec, T0 } from "./simulated.ts";
 
@@ -113,6 +113,7 @@ describe("every status against every look of the world", () => {
 
   test.each([...MANIFESTS.entries()])("manifest %i", (index, manifest) => {
     const offset = index % 3;
+    const settings = settingsOf("rollout.kurator.dev", manifest);
     const wrong = new Set<string>();
     let cases = 0;
     for (const left of all) {
@@ -128,7 +129,7 @@ describe("every status against every look of the world", () => {
                   nowMs: left.nowMs + laterMs, problems: [], trouble: undefined, target, primary, previous: undefined, traffic, stale: cases % 5 === 0 ? "old" : undefined, frozen: cases % 7 === 0 ? "incident" : undefined, window: undefined,
                   stored: new Set(["v1", "v2"]), answers: new Map(), sentUpTo: 0, deleting: false,
                 };
-                for (const rule of decide(left.status, manifest, seen, answer)) wrong.add(`${rule}: ${left.status.phase} ${left.status.route?.canaryWeight}`);
+                for (const rule of decide(left.status, manifest, settings, seen, answer)) wrong.add(`${rule}: ${left.status.phase} ${left.status.route?.canaryWeight}`);
               }
             }
           }
@@ -142,8 +143,7 @@ describe("every status against every look of the world", () => {
 
 let looks = 0;
 
-function decide(status: CanaryStatus, manifest: ReturnType<typeof spec>, looked: Observation, answer: Answer | undefined): string[] {
-  const settings = settingsOf("rollout.kurator.dev", manifest);
+function decide(status: CanaryStatus, manifest: ReturnType<typeof spec>, settings: Settings, looked: Observation, answer: Answer | undefined): string[] {
   const view: CanaryView = { kind: { group: "rollout.kurator.dev", name: "Canary" }, metadata: { name: "backend", namespace: "webapp", generation: 1 }, spec: manifest, status };
   let seen = looked;
   let decided = next(view, settings, seen);

@@ -198,6 +198,20 @@ test("a Revision that is pinned by hand is the promoted one, and the newest gets
   await scene.end();
 });
 
+test("another provider in the middle of a run is told by name, makes nothing, and the run goes on when it is put back", async () => {
+  const { scene } = await begun();
+  release(scene, "2.0.0");
+  expect(await scene.until(() => scene.status().route?.canaryWeight === 40 && scene.status().route?.appliedAt !== undefined, 100)).toBe(true);
+  const before = trafficIn(scene);
+  change(scene, CANARIES, (object) => Object.assign(map(object.spec), { provider: "istio" }));
+  expect(await scene.until(() => stalled(scene)?.message?.includes("use knative") === true, 10)).toBe(true);
+  await scene.advance(20_000);
+  expect([trafficIn(scene), scene.store.list("virtualservices.networking.istio.io", "test"), scene.store.list("services", "test")]).toEqual([before, [], []]);
+  change(scene, CANARIES, (object) => Object.assign(map(object.spec), { provider: "knative" }));
+  expect(await scene.until(() => scene.status().phase === "Succeeded", 200)).toBe(true);
+  await scene.end();
+});
+
 test("a quiet world costs nothing", async () => {
   const { scene } = await begun();
   release(scene, "2.0.0");

@@ -9,6 +9,7 @@ import { ApiServer } from "../api/server.ts";
 import { ApiStore } from "../api/store.ts";
 import type { KubeObject, Random } from "../api/types.ts";
 import { virtualClock, type VirtualClock } from "../clock.ts";
+import { serve } from "./furniture.ts";
 import { mulberry, Scene, settle } from "./scene.ts";
 import { Network } from "./transport.ts";
 
@@ -63,6 +64,8 @@ export class FleetScene {
   member(name: string, engine = true): Scene {
     const scene = new Scene(this.seed + this.members.size + 1, undefined, "own", { clock: this.clock });
     this.members.set(name, scene);
+    // Every cluster has it, and the fleet looks for its own there.
+    serve(scene, { group: "networking.k8s.io", version: "v1", plural: "ingresses", kind: "Ingress" });
     if (engine) scene.start("engine");
     return scene;
   }

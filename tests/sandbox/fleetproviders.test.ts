@@ -10,10 +10,7 @@ import { applicationOf, APPLICATIONS, CANARIES, condition, edit, furnished, memb
 
 const INGRESSES = "ingresses.networking.k8s.io";
 const ROUTES = "meshhttproutes.kuma.io";
-const KINDS: Record<string, Resource> = {
-  nginx: { group: "networking.k8s.io", version: "v1", plural: "ingresses", kind: "Ingress" },
-  kuma: { group: "kuma.io", version: "v1alpha1", plural: "meshhttproutes", kind: "MeshHTTPRoute" },
-};
+const MESH_ROUTES: Resource = { group: "kuma.io", version: "v1alpha1", plural: "meshhttproutes", kind: "MeshHTTPRoute" };
 const HOST = "app.example.com";
 
 function rolloutBy(trafficRoutingProvider: string, routing: object = {}, policy: object = {}, more: object = {}): object {
@@ -29,8 +26,7 @@ async function scened(provider: string, names: readonly string[], labels: Record
   const scene = await furnished(names, labels);
   for (const one of scene.members.values()) {
     one.store.delete("virtualservices.networking.istio.io", "test", "app");
-    const kind = KINDS[provider];
-    if (kind !== undefined) serve(one, kind);
+    if (provider === "kuma") serve(one, MESH_ROUTES);
   }
   return scene;
 }

@@ -61,6 +61,7 @@ import { realClock } from "./sandbox/clock.ts";
 import { ApiServer } from "./sandbox/api/server.ts";
 import { ApiStore } from "./sandbox/api/store.ts";
 import { startHost } from "./sandbox/host.ts";
+import { serve } from "./sandbox/simulation/furniture.ts";
 import { kubeconfigOf } from "./sandbox/start.ts";
 const clock = realClock();
 const random = Math.random;
@@ -69,6 +70,7 @@ const names = Array.from({ length: Number(process.argv[2]) }, (_, index) => "mem
 for (const name of names) {
   const store = new ApiStore({ clock, random });
   for (const crd of renderCRDs("rollout.kurator.dev")) store.create("customresourcedefinitions.apiextensions.k8s.io", crd);
+  serve({ store }, { group: "networking.k8s.io", version: "v1", plural: "ingresses", kind: "Ingress" });
   store.create("namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } });
   store.create("services", { apiVersion: "v1", kind: "Service", metadata: { name: "shop", namespace: "shop" }, spec: { selector: { app: "shop" }, ports: [{ port: 8080 }] } });
   const api = await new ApiServer(store).listen(0);

@@ -79,7 +79,7 @@ export function change(scene: Scene, resource: string, edit: (object: KubeObject
 }
 
 /** As the product's CRDs would, but for their rules. */
-export function serve(scene: Scene, { group, version, plural, kind }: Resource): void {
+export function serve(scene: Pick<Scene, "store">, { group, version, plural, kind }: Resource): void {
   const schema = { openAPIV3Schema: { type: "object", properties: { spec: { type: "object", "x-kubernetes-preserve-unknown-fields": true } } } };
   scene.store.create("customresourcedefinitions.apiextensions.k8s.io", {
     apiVersion: "apiextensions.k8s.io/v1",

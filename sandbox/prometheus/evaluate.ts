@@ -2,10 +2,10 @@
 // content; it must never look at a sample younger than the instant asked for.
 import { callFunction } from "./functions.ts";
 import { QueryError } from "./ast.ts";
-import type { Aggregation, Expr, Selector } from "./ast.ts";
+import type { Aggregation, Expr, Matcher, Selector } from "./ast.ts";
 import { binary } from "./operators.ts";
 import { parseQuery } from "./parse.ts";
-import type { SampleStore } from "./samples.ts";
+import type { SampleStore, StoredSeries } from "./samples.ts";
 import { computed, onlyThese, scalar, signature, typeName, vector, without } from "./values.ts";
 import type { Sample, Value } from "./values.ts";
 
@@ -14,7 +14,15 @@ const lookbackMs = 5 * 60_000;
 
 /** @throws QueryError */
 export function evaluateQuery(query: string, samples: SampleStore, at: number): Value {
-  return evaluate(parseQuery(query), samples, at);
+  // One query names the same selector again and again.
+  const found = new Map<string, StoredSeries[]>();
+  const select = (matchers: readonly Matcher[]): StoredSeries[] => {
+    const key = JSON.stringify(matchers);
+    const known = found.get(key) ?? samples.select(matchers);
+    found.set(key, known);
+    return known;
+  };
+  return evaluate(parseQuery(query), { ...samples, select }, at);
 }
 
 function evaluate(expr: Expr, samples: SampleStore, at: number): Value {

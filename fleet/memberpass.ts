@@ -185,14 +185,30 @@ async function remove(work: MemberWork, wanted: ReadonlySet<string>): Promise<Re
     if (typeof back !== "boolean") fault ??= back;
     if (back !== true) returning.push(id);
   }
+  let leading = 0;
   for (const { resource, object } of canariesLeft.length > 0 ? canariesLeft : returning.length > 0 ? [] : unwanted()) {
     if (object.metadata.deletionTimestamp !== undefined || !mayWrite()) continue;
+    const leads = resource === INGRESSES && (await stillLeads(member, app, object));
+    if (leads !== false) {
+      if (leads !== true) fault ??= leads;
+      leading += 1;
+      continue;
+    }
     const deleted = await member.api.delete({ resource, namespace: object.metadata.namespace ?? "", name: object.metadata.name }, preconditionOf(object));
     if (!deleted.ok && deleted.fault.class !== "not-found") fault ??= deleted.fault;
     // One with a finalizer stays until the watch says that it is gone.
     else if (resource.plural !== "canaries") member.caches.forget(object);
   }
-  return { leftovers: unwanted().length + returning.length, returning, fault };
+  return { leftovers: unwanted().length - leading + returning.length, returning, fault };
+}
+
+/** Users come through an Ingress for as long as a Canary names it, and while the engine's own is beside it: an engine does not leave a route in the middle of a run. */
+async function stillLeads(member: Member, app: AppName, { metadata: { namespace = "", name } }: KubeObject): Promise<boolean | Fault> {
+  const rollouts = objectsOf(member, app).filter(({ resource, object: { metadata } }) => resource.plural === "canaries" && metadata.namespace === namespace && metadata.deletionTimestamp === undefined);
+  if (rollouts.some(({ object: { spec } }) => map(map(spec).ingressRef).name === name)) return true;
+  if (!rollouts.some(({ object: { metadata } }) => metadata.name === name)) return false;
+  const beside = await member.api.get({ resource: INGRESSES, namespace, name: `${name}-canary` });
+  return beside.ok || (beside.fault.class === "not-found" ? false : beside.fault);
 }
 
 /** The engine removes the primary when nobody needs it any more, which is after its Canary. */

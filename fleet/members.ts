@@ -126,8 +126,9 @@ class Connection {
   private follow(transport: Transport, api: KubeApi, groups: Group[]): void {
     const { clock, random, log, observe, onChange } = this.ports;
     const { signal } = this.abort;
-    const kinds = [...groups.flatMap((group) => [canaries(group), templates(group)]), DEPLOYMENTS, SERVICES, INGRESSES];
-    const watched: Watched[] = kinds.map((resource) => ({ resource, labelSelector: APP_LABEL, trim: resource.plural === "canaries" ? undefined : withoutStatus }));
+    const kinds = [...groups.flatMap((group) => [canaries(group), templates(group)]), DEPLOYMENTS, SERVICES];
+    // A role from before there were Ingresses does for everything else.
+    const watched: Watched[] = [...kinds, INGRESSES].map((resource) => ({ resource, labelSelector: APP_LABEL, trim: resource.plural === "canaries" ? undefined : withoutStatus, optional: resource === INGRESSES }));
     const caches = new CacheSet({ transport, clock, random, log, namespaces: [], observe }, watched, (_resource, before, after) => onChange(this.key, after ?? before));
     this.member = { key: this.key, api, caches, groups };
     const ended = caches.run(signal);

@@ -27,6 +27,8 @@ export interface Watched {
   metadataOnly?: boolean;
   /** For one object of a kind that is watched as a whole too. */
   alone?: boolean;
+  /** Needed by some alone: where it may not be seen, only they have to do without. */
+  optional?: boolean;
   namespaces?: readonly string[];
 }
 
@@ -39,6 +41,8 @@ export type Changed = (resource: Resource, before: KubeObject | undefined, after
 
 export class CacheSet implements Caches {
   private readonly informers = new Map<string, Informer[]>();
+  /** Not to be allowed to see them holds up nobody but those that ask for them. */
+  private readonly optional = new Set<Informer>();
   /** By plural, and by plural and group: what is looked up dozens of times in each pass. */
   private readonly byPlural = new Map<string, Informer[][]>();
   /** By kind and group, the versions that are watched: more than one only where none was served at the start. */
@@ -62,26 +66,27 @@ export class CacheSet implements Caches {
   seek(resource: Resource): boolean {
     const known = this.informers.get(keyOf(resource));
     if (known !== undefined) return known.every((informer) => informer.synced || informer.forbidden);
-    const added = this.add({ resource });
+    const added = this.add({ resource, optional: true });
     const { life } = this;
     if (life !== undefined) for (const informer of added) void informer.run(life);
     return false;
   }
 
-  private add({ resource, alone = false, namespaces = this.options.namespaces, ...how }: Watched): Informer[] {
+  private add({ resource, alone = false, optional = false, namespaces = this.options.namespaces, ...how }: Watched): Informer[] {
     const places = namespaces.length === 0 ? [undefined] : namespaces;
     const listener = { onChange: (before?: KubeObject, after?: KubeObject) => this.onChange(resource, before, after), onServed: () => this.wakeAll() };
     // The engine's own kinds are few, and looked through.
     const owner = resource.plural === "canaries" ? targetWord : this.options.packs !== true || alone || OWN_KINDS.has(resource.plural) ? undefined : ownerWord;
     const informers = places.map((namespace) => new Informer({ ...this.options, ...listener, resource, namespace, owner, ...how }));
     this.informers.set(alone ? ALONE : keyOf(resource), informers);
+    if (optional) for (const informer of informers) this.optional.add(informer);
     if (!alone) for (const name of [resource.plural, `${resource.plural}.${resource.group}`]) this.byPlural.set(name, [...(this.byPlural.get(name) ?? []), informers]);
     if (resource.plural !== "canaries" && !alone) this.kinds.set(kindOf(resource), [...(this.kinds.get(kindOf(resource)) ?? []), resource]);
     return informers;
   }
 
   get synced(): boolean {
-    return this.all().every((informer) => informer.synced);
+    return this.all().every((informer) => informer.synced || (informer.forbidden && this.optional.has(informer)));
   }
 
   canaries(group: string) {

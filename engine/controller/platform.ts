@@ -17,19 +17,21 @@ export function keepsRevisions({ workload }: Pick<World, "workload">): boolean {
 function pinned({ workload, target, revision }: Known): StoredRevision | undefined {
   const name = target === undefined ? undefined : workload?.pinned?.(target);
   if (name === undefined) return undefined;
-  return revision?.name === name ? revision : revisionNamed(name);
+  return revision?.name === name ? revision : revisionNamed(name, target?.metadata.uid);
 }
 
 /** What may be stored: only what the platform has a name for. */
 export function namedRevisions(world: Known): StoredRevision[] {
   const { workload, target, revision } = world;
   const name = target === undefined ? undefined : workload?.pinned?.(target);
-  return [...(revision?.name === undefined ? [] : [revision]), ...(name === undefined ? [] : [revisionNamed(name)])];
+  return [...(revision?.name === undefined ? [] : [revision]), ...(name === undefined ? [] : [revisionNamed(name, target?.metadata.uid)])];
 }
 
-/** As it was stored: a template that comes back has another name by now, and what was analysed is what is promoted. */
-function nameOf({ revisions, revision }: Known, hash: string | undefined): string | undefined {
-  return revisions.get(hash ?? "")?.revision.name ?? (revision?.hash === hash ? revision?.name : undefined);
+/** As it was stored: a template that comes back has another name by now, and what was analysed is what is promoted. A target that was made anew has other names. */
+function nameOf({ revisions, revision, target }: Known, hash: string | undefined): string | undefined {
+  const stored = revisions.get(hash ?? "")?.revision;
+  const name = stored?.uid === undefined || stored.uid === target?.metadata.uid ? stored?.name : undefined;
+  return name ?? (revision?.hash === hash ? revision?.name : undefined);
 }
 
 /** For routers that lead to them. Where what is stored of the promoted one was destroyed, the target still tells where the traffic was. */

@@ -14,6 +14,8 @@ export interface StoredRevision {
   hash: string;
   /** What the platform calls it, where that keeps revisions by itself; undefined until it is known, and before that it is not stored. */
   name?: string;
+  /** Of the target that the platform made it of: one that is made anew counts from the beginning, and gives old names to other templates. */
+  uid?: string;
   images: string[];
   /** The pod template, verbatim. */
   template: Json;
@@ -34,7 +36,7 @@ export function revisionName(target: string, hash: string): string {
 export function revisionOf(workload: KubeObject, configs: Configs = {}): StoredRevision {
   if (isKnative(workload)) {
     const template = map(map(workload.spec).template);
-    return { hash: templateHash(template), name: readyRevision(workload), images: imagesOf(template), template, configs: {}, fields: {} };
+    return { hash: templateHash(template), name: readyRevision(workload), uid: workload.metadata.uid, images: imagesOf(template), template, configs: {}, fields: {} };
   }
   if (workload.kind === "Service") {
     const template = serviceRevision(workload);
@@ -46,8 +48,8 @@ export function revisionOf(workload: KubeObject, configs: Configs = {}): StoredR
 }
 
 /** One of which nothing is known but what the platform calls it: somebody else has promoted it. */
-export function revisionNamed(name: string): StoredRevision {
-  return { hash: templateHash({ name }), name, images: [], template: {}, configs: {}, fields: {} };
+export function revisionNamed(name: string, uid: string | undefined): StoredRevision {
+  return { hash: templateHash({ name }), name, uid, images: [], template: {}, configs: {}, fields: {} };
 }
 
 function promoted(spec: Json): Json {
@@ -58,12 +60,12 @@ function promoted(spec: Json): Json {
  * Carries no label of the target's selector: the controllers of DaemonSets and StatefulSets adopt every orphaned ControllerRevision that their
  * selector finds, and would prune it.
  */
-export function renderRevision(namespace: string, target: string, { hash, name, images, template, configs, fields }: StoredRevision, revisionNumber: number): KubeObject {
+export function renderRevision(namespace: string, target: string, { hash, name, uid, images, template, configs, fields }: StoredRevision, revisionNumber: number): KubeObject {
   return {
     apiVersion: "apps/v1",
     kind: "ControllerRevision",
     metadata: { name: revisionName(target, hash), namespace },
-    data: { ...(name === undefined ? {} : { name }), images, template, ...fields, ...(Object.keys(configs).length === 0 ? {} : { configs }) },
+    data: { ...(name === undefined ? {} : defined({ name, uid })), images, template, ...fields, ...(Object.keys(configs).length === 0 ? {} : { configs }) },
     revision: revisionNumber,
   };
 }
@@ -76,6 +78,7 @@ export function readRevision(object: KubeObject, target: string): StoredRevision
   return {
     hash: object.metadata.name.slice(prefix.length),
     name: text(data.name),
+    uid: text(data.uid),
     images: list(data.images).map(text).filter((image) => image !== undefined),
     template: data.template,
     configs: texts(data.configs),

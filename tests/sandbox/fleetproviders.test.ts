@@ -126,6 +126,19 @@ test("nginx: an Ingress that somebody else made is not touched, and does when it
   await scene.end();
 });
 
+test("nginx: the Ingress that was made stays when the rollout names it as its own, and goes with the rollout", async () => {
+  const scene = await scened("nginx", ["member1"]);
+  scene.host.create(APPLICATIONS, applicationOf({ syncPolicies: [{ rollout: rolloutBy("nginx", { host: HOST }) }] }));
+  expect(await scene.until(() => condition(scene, "Ready") === "True Delivered", 120)).toBe(true);
+  const one = member(scene, "member1");
+  edit(scene, (spec) => (spec.syncPolicies = [{ rollout: rolloutBy("nginx", {}, {}, { canarySpec: { ingressRef: { apiVersion: "networking.k8s.io/v1", kind: "Ingress", name: "app" } } }) }]));
+  await scene.advance(30_000);
+  expect(ingressOf(one)).toBeDefined();
+  scene.host.delete(APPLICATIONS, "fleet", "shop");
+  expect(await scene.until(() => ingressOf(one) === undefined, 120)).toBe(true);
+  await scene.end();
+});
+
 test("nginx: without a host, and by users that an Ingress cannot choose, each is told by its name", async () => {
   const scene = await scened("nginx", ["member1"]);
   scene.host.create(APPLICATIONS, applicationOf({ syncPolicies: [{ rollout: rolloutBy("nginx") }] }));

@@ -212,6 +212,25 @@ test("another provider in the middle of a run is told by name, makes nothing, an
   await scene.end();
 });
 
+test("a Service that is made anew has Revisions of old names: it is led by those that it has, and its next one runs", async () => {
+  const { scene, asked } = await begun();
+  release(scene, "2.0.0");
+  expect(await scene.until(() => scene.status().phase === "Succeeded", 300)).toBe(true);
+  expect(trafficIn(scene)).toEqual(led("app-00002"));
+  scene.store.delete(KSERVICES, "test", "app");
+  await scene.advance(3000, false);
+  scene.store.create(KSERVICES, serviceOf("2.0.0"));
+  expect(await scene.until(() => JSON.stringify(trafficIn(scene)) === JSON.stringify(led("app-00001")), 60) ? undefined : trafficIn(scene)).toBeUndefined();
+  await scene.advance(10_000);
+  asked.clear();
+  release(scene, "3.0.0");
+  expect(await scene.until(() => scene.status().route?.canaryWeight === 20 && scene.status().route?.appliedAt !== undefined, 60)).toBe(true);
+  expect(map(serviceIn(scene).status).traffic).toMatchObject([{ revisionName: "app-00001", percent: 80 }, { revisionName: "app-00002", percent: 20 }]);
+  expect(await scene.until(() => scene.status().phase === "Succeeded", 300)).toBe(true);
+  expect(trafficIn(scene)).toEqual(led("app-00002"));
+  await scene.end();
+});
+
 test("a quiet world costs nothing", async () => {
   const { scene } = await begun();
   release(scene, "2.0.0");

@@ -30,13 +30,23 @@ export class Knative {
   constructor(private readonly scene: Scene) {
     scene.store.create("customresourcedefinitions.apiextensions.k8s.io", definition());
     scene.store.subscribe(({ resource, type }) => {
-      if (resource === KSERVICES && type !== "DELETED") this.soon(SEEN_MS);
+      if (resource !== KSERVICES) return;
+      if (type === "DELETED") this.forget();
+      else this.soon(SEEN_MS);
     });
   }
 
   /** The image of a Revision. */
   imageOf(name: string): string {
     return this.revisions.find((revision) => revision.name === name)?.image ?? "";
+  }
+
+  /** Revisions go with their Service, and the next one's are counted from the beginning. */
+  private forget(): void {
+    this.revisions.length = 0;
+    this.template = "";
+    this.applied = [];
+    this.leading = "";
   }
 
   private soon(ms: number): void {

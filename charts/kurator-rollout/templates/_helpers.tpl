@@ -106,7 +106,7 @@ rollout.kurator.dev{{ if .Values.flaggerCompatibility.enabled }},flagger.app{{ e
 # Knative Services are the user's: only their traffic is written, and marks.
 - apiGroups: [serving.knative.dev]
   resources: [services]
-  verbs: [get, list, watch, patch]
+  verbs: [list, watch, patch]
 {{- if .Values.configTracking.enabled }}
 # Asked for by configTracking.enabled: the primary reads copies of what the target reads, and old copies are removed.
 - apiGroups: [""]

@@ -30,7 +30,7 @@ async function allowed(): Promise<Set<string>> {
   const { code, stdout, stderr } = await said("helm", ["template", "rollout", "charts/kurator-rollout", "-n", "kurator-system", "--kube-version", "1.27.3", "--set", "flaggerCompatibility.enabled=true"]);
   if (code !== 0) throw new Error(stderr);
   const roles = parseAllDocuments(stdout).map((document) => document.toJS() as { kind?: string; rules?: Rule[] } | null).filter((object) => object?.kind === "ClusterRole" || object?.kind === "Role");
-  // The engine counts a status under the name of its kind.
+  // The engine counts a status under the name of its kind, and kinds of one name together: Services of Knative with those of Kubernetes.
   return new Set(roles.flatMap((role) => role?.rules ?? []).flatMap(({ resources, verbs }) => resources.flatMap((resource) => verbs.map((verb) => `${verb} ${resource.replace(/\/status$/, "")}`))));
 }
 

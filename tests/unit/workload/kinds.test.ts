@@ -151,7 +151,7 @@ describe("a Knative Service", () => {
     expect(revisionOf(service(READY, { template: template({ serviceAccountName: "other" }) })).hash).not.toBe(revision.hash);
     const stored = renderRevision("test", "podinfo", revision, 1);
     expect(readRevision(stored, "podinfo")).toEqual(revision);
-    expect(readRevision(renderRevision("test", "podinfo", revisionNamed("podinfo-00001"), 2), "podinfo")).toMatchObject({ name: "podinfo-00001" });
+    expect(readRevision(renderRevision("test", "podinfo", revisionNamed("podinfo-00001", "u1"), 2), "podinfo")).toMatchObject({ name: "podinfo-00001", uid: "u1" });
   });
 
   const [one, two, newest] = [{ revisionName: "podinfo-00001", percent: 60 }, { revisionName: "podinfo-00002", percent: 40 }, { latestRevision: true, percent: 100 }];

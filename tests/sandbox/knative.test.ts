@@ -1,7 +1,7 @@
 // A Knative Service as the target: its Revisions are led to by name, and whichever comes meanwhile has no users before its own run.
 import { expect, test } from "@jest/globals";
 import { map } from "../../crds/json.ts";
-import { change } from "../../sandbox/simulation/furniture.ts";
+import { canaryOf, change, furnish, setImage } from "../../sandbox/simulation/furniture.ts";
 import { Scene, type SceneOptions } from "../../sandbox/simulation/scene.ts";
 import { QUIET } from "../../sandbox/simulation/transport.ts";
 import { CANARIES, KSERVICES, Knative, knativeCanary, measured, NEWEST, release, serviceIn, serviceOf, trafficIn } from "./knativescene.ts";
@@ -270,5 +270,21 @@ test("without Knative it says what to install, and a core Service of that name i
   scene.store.create(KSERVICES, serviceOf("1.0.0"));
   expect(await scene.until(() => scene.status().phase === "Initialized", 120)).toBe(true);
   expect(scene.store.get("services", "test", "app-primary")).toBeUndefined();
+  await scene.end();
+});
+
+test("an engine that may not see Knative's Services says so to whom they concern, and rolls everybody else out", async () => {
+  const refused = { status: 403, headers: {}, body: JSON.stringify({ kind: "Status", code: 403, reason: "Forbidden", message: "services.serving.knative.dev is forbidden" }) };
+  const scene = new Scene(44, undefined, "own", { transport: (plain) => ({ ...plain, request: (request) => (request.path.includes("serving.knative.dev") && request.path.includes("/services") ? Promise.resolve(refused) : plain.request(request)) }) });
+  new Knative(scene);
+  await furnish(scene, "1.0.0");
+  scene.start("one");
+  scene.store.create(CANARIES, canaryOf());
+  expect(await scene.until(() => scene.status().phase === "Initialized", 60)).toBe(true);
+  const { metadata, ...other } = knativeCanary({ targetRef: { apiVersion: "serving.knative.dev/v1", kind: "Service", name: "web" } });
+  scene.store.create(CANARIES, { ...other, metadata: { ...metadata, name: "web" } });
+  expect(await scene.until(() => scene.status("web").conditions?.some(({ type, status }) => type === "Stalled" && status === "True") === true, 60)).toBe(true);
+  setImage(scene, "2.0.0");
+  expect(await scene.until(() => scene.status().phase === "Succeeded", 200)).toBe(true);
   await scene.end();
 });

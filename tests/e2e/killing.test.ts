@@ -23,7 +23,7 @@ beforeAll(async () => {
   for (const name of APPS) {
     const app = { namespace: NS, name };
     const quick = { interval: "2s", stepWeight: 25, metrics: [{ name: "request-success-rate", interval: "20s", thresholdRange: { min: 99 } }] };
-    await apply(canary(app, { drainSeconds: 4 }, quick));
+    await apply(canary(app, { drainSeconds: 4, progressDeadlineSeconds: 180 }, quick));
     loads.push(await Load.start(hostOf(app), 100, "/", 2));
   }
 });
@@ -37,7 +37,7 @@ afterAll(async () => {
 
 async function ended(name: string, image: string): Promise<void> {
   let last: unknown;
-  await eventually(`${name} at ${image}`, 120, async () => {
+  await eventually(`${name} at ${image}`, 240, async () => {
     const status = await statusOf(NS, name);
     last = { phase: status.phase, weight: status.canaryWeight, run: status.run };
     return status.phase === "Succeeded" && status.run?.images[0] === image && status.target?.scale === "Zero" ? true : undefined;

@@ -11,7 +11,11 @@ let engine: Engine;
 let load: Load;
 
 function wait(...args: string[]): Promise<Said> {
-  return said(process.execPath, ["dist/kurator-rollout.mjs", "wait", "canary/backend", "-n", NS, "--kubeconfig", KUBECONFIG, ...args]);
+  return waitAloud(args);
+}
+
+function waitAloud(args: readonly string[], spoke?: () => void): Promise<Said> {
+  return said(process.execPath, ["dist/kurator-rollout.mjs", "wait", "canary/backend", "-n", NS, "--kubeconfig", KUBECONFIG, ...args], undefined, spoke);
 }
 
 beforeAll(async () => {
@@ -73,8 +77,11 @@ describe("wait", () => {
 
   test("6: superseded by a newer revision", async () => {
     await weight(NS, 10);
-    const waiting = wait("--image", `${IMAGE}:6.0.4`, "--timeout", "2m");
-    await sleep(1500);
+    // It has to have seen the image that it waits for, however long it takes to start.
+    let spoke = (): void => undefined;
+    const heard = new Promise<void>((resolve) => (spoke = resolve));
+    const waiting = waitAloud(["--image", `${IMAGE}:6.0.4`, "--timeout", "2m"], () => spoke());
+    await Promise.race([heard, waiting]);
     await release({ ...app, version: "6.0.1" });
     expect(await waiting).toMatchObject({ code: 6 });
     await phase(NS, "Succeeded");

@@ -29,8 +29,10 @@ export interface Said {
 }
 
 /** Runs a program to its end; the exit code is an answer, not an error. */
-export async function said(program: string, args: readonly string[], input?: string): Promise<Said> {
+/** @param spoke is called with everything that it prints, while it runs */
+export async function said(program: string, args: readonly string[], input?: string, spoke?: () => void): Promise<Said> {
   const child = run(program, [...args], { env: { ...process.env, KUBECONFIG }, maxBuffer: 16_000_000 });
+  if (spoke !== undefined) child.child.stdout?.on("data", spoke);
   if (input !== undefined) child.child.stdin?.end(input);
   try {
     const { stdout, stderr } = await child;

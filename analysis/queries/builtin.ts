@@ -46,25 +46,14 @@ export interface Counted {
 
 /**
  * Percent of requests that did not fail. A version that answers nothing but failures has no series of good answers at all: that is none of them, and not
- * silence. Before anything was seen twice there is no answer: what a single scrape shows may be all from before the canary had users.
+ * silence. What a series begins with is not seen (docs/reliability.md): where apps count their own probes it would be those that failed as pods came and went.
  *
  * @param all an instant vector selector of a counter of requests
  * @param good the same of those that did not fail
  * @param interval PromQL duration, for example "1m"
  */
 export function successRate(all: string, good: string, interval: string): string {
-  return `(sum(${grown(good, all, interval)}) or vector(0)) / sum(${grown(all, all, interval)}) * 100 and sum(rate(${all}[${interval}]))`;
-}
-
-/**
- * How much each counter grew in the window. `increase` alone does not see the value that a series begins with. Failures have a series of their own, and that
- * of good answers is often older: for a scrape or two a release that fails a third of its requests would show none. A series that was not there a window ago
- * counts from 0, if others of the same scraped target were seen more often than it; one that was there whenever its target was scraped may have begun long
- * before the window, as that of a probe that failed while the pod was starting.
- */
-function grown(counter: string, all: string, interval: string): string {
-  const younger = `count_over_time(${counter}[${interval}]) < on (instance) group_left () max by (instance) (count_over_time(${all}[${interval}]))`;
-  return `(((${counter} unless (${counter} offset ${interval})) and (${younger})) or increase(${counter}[${interval}]))`;
+  return `(sum(rate(${good}[${interval}])) or vector(0)) / sum(rate(${all}[${interval}])) * 100`;
 }
 
 export function countedQueries({ requests, selector, only, good, duration }: Counted): BuiltinQueries {

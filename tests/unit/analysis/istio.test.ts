@@ -1,5 +1,5 @@
 // What do the builtin queries of Istio make of the series that its proxies count? Evaluated, not compared as texts.
-import { describe, expect, test } from "@jest/globals";
+import { expect, test } from "@jest/globals";
 import type { BuiltinScope } from "../../../analysis/queries/builtin.ts";
 import { istioQueries } from "../../../analysis/queries/istio.ts";
 import { evaluateQuery } from "../../../sandbox/prometheus/evaluate.ts";
@@ -58,54 +58,4 @@ test("a Service as the target is judged by what went through its copy, whatever 
   expect(value("request-success-rate", { service: true }, seen)).toBe(50);
   expect(value("reported-count", { service: true }, seen)).toBeGreaterThan(0);
   expect(value("request-success-rate", {}, seen)).toBeUndefined();
-});
-
-describe("failures whose series is younger than that of the good answers", () => {
-  function rated(samples: ReturnType<typeof sampleStore>): number | undefined {
-    const promql = istioQueries["request-success-rate"]({ namespace: "webapp", target: "backend", apex: "backend", ingress: "backend", route: "backend", interval: "20s", reporter: "source", grpc: false });
-    const found = evaluateQuery(promql, samples, START + SECONDS * 1000);
-    return found.type === "vector" ? found.samples[0]?.value : undefined;
-  }
-
-  /** One good answer a second from the beginning, and from `sinceSecond` on one failure a second; a scrape every five. */
-  function rate(sinceSecond: number, goodBefore = 0): number | undefined {
-    const samples = sampleStore();
-    const labels = { reporter: "source", destination_workload_namespace: "webapp", destination_workload: "backend", pod: "a" };
-    const good = { name: "istio_requests_total", labels: { ...labels, response_code: "200" }, value: goodBefore };
-    const failed = { name: "istio_requests_total", labels: { ...labels, response_code: "500" }, value: 0 };
-    for (let second = 0; second <= SECONDS; second += 5) {
-      good.value = goodBefore + second;
-      failed.value = second - sinceSecond;
-      samples.scrape(second > sinceSecond ? [good, failed] : [good], START + second * 1000);
-    }
-    return rated(samples);
-  }
-
-  test("count from the first scrape that shows them, which rate() does not see", () => {
-    // 5 of about 25: seen once, by the last scrape.
-    expect(rate(SECONDS - 5)).toBeGreaterThan(70);
-    expect(rate(SECONDS - 5)).toBeLessThan(85);
-  });
-
-  test("are weighed against the good ones of the window, and not of all time", () => {
-    expect(rate(SECONDS - 5, 1_000_000)).toBeLessThan(85);
-  });
-
-  test("do not count for what they were when the pod was scraped for the first time", () => {
-    const samples = sampleStore();
-    const labels = { reporter: "source", destination_workload_namespace: "webapp", destination_workload: "backend", pod: "a" };
-    const good = { name: "istio_requests_total", labels: { ...labels, response_code: "200" }, value: 0 };
-    const probes = { name: "istio_requests_total", labels: { ...labels, response_code: "503" }, value: 3 };
-    for (let second = SECONDS - 10; second <= SECONDS; second += 5) {
-      good.value += 5;
-      samples.scrape([good, probes], START + second * 1000);
-    }
-    expect(rated(samples)).toBe(100);
-  });
-
-  test("what one scrape alone shows is no answer", () => {
-    const samples = sampleStore();
-    samples.scrape([{ name: "istio_requests_total", labels: { reporter: "source", destination_workload_namespace: "webapp", destination_workload: "backend", response_code: "200" }, value: 7 }], START + (SECONDS - 1) * 1000);
-    expect(rated(samples)).toBeUndefined();
-  });
 });

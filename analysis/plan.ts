@@ -49,10 +49,9 @@ function requestCount(plan: Plan): Planned | undefined {
   const { metrics, minRequests = 0 } = plan.spec.analysis ?? {};
   if (minRequests === 0) return undefined;
   const path = "spec.analysis.minRequests";
-  const interval = windowOf(plan, { interval: longestWindow(plan), onNoData: "hold" });
   // Whoever is asked for the rate is asked for the count: that the gateway saw many says nothing about what the pods have seen.
   const judged = metrics?.find(({ name }) => name === "request-success-rate") ?? metrics?.find(({ name }) => isBuiltin(name));
-  const built = builtin(plan, "request-count", interval, judged?.reporter);
+  const built = builtin(plan, "request-count", { interval: longestWindow(plan), onNoData: "hold", reporter: judged?.reporter });
   if (built === undefined) return no("Unsupported", path, `requests cannot be counted for the provider ${plan.meshProvider}; remove minRequests`);
   return { ok: true, metric: { name: "request-count", path, provider: "prometheus", address: plan.spec.metricsServer ?? plan.metricsServer, ...built, min: minRequests, enough: true } };
 }
@@ -66,7 +65,7 @@ export function reporterQuestions(plan: Plan): (PlannedMetric & { reporter: Repo
   const reported = builtinsFor(plan.meshProvider)?.["reported-count"];
   if (!planned.ok || reported === undefined || !planned.metrics.some((metric) => metric.reporterUnknown === true)) return [];
   const address = plan.spec.metricsServer ?? plan.metricsServer;
-  return REPORTERS.map((reporter) => ({ name: "reported-count", path: "spec.analysis.metrics", provider: "prometheus", address, reporter, query: reported(scopeOf(plan, longestWindow(plan), reporter)) }));
+  return REPORTERS.map((reporter) => ({ name: "reported-count", path: "spec.analysis.metrics", provider: "prometheus", address, reporter, query: reported(scopeOf(plan, { interval: longestWindow(plan) }, reporter)) }));
 }
 
 function longestWindow({ spec }: Plan): string {
@@ -76,21 +75,23 @@ function longestWindow({ spec }: Plan): string {
 
 type Built = Pick<PlannedMetric, "query" | "reporter" | "reporterUnknown">;
 
-function builtin(plan: Plan, name: BuiltinName | "request-count", interval: string, chosen: Reporter | undefined): Built | undefined {
+function builtin(plan: Plan, name: BuiltinName | "request-count", metric: Pick<CanaryMetric, "interval" | "onNoData" | "reporter">): Built | undefined {
+  const { reporter: chosen, interval: asked = DEFAULT_INTERVAL } = metric;
+  const interval = windowOf(plan, metric);
   const builtins = builtinsFor(plan.meshProvider, chosen);
   const reporter = chosen ?? plan.reporter;
-  const query = builtins?.[name](scopeOf(plan, interval, reporter ?? REPORTERS[0]));
+  const query = builtins?.[name](scopeOf(plan, { interval, young: interval !== asked }, reporter ?? REPORTERS[0]));
   if (builtins === undefined || query === undefined) return undefined;
   if (builtins["reported-count"] === undefined) return { query };
   return reporter === undefined ? { query, reporterUnknown: true } : { query, reporter };
 }
 
-function scopeOf({ group, namespace, spec, revision }: Plan, interval: string, reporter: Reporter): BuiltinScope {
+function scopeOf({ group, namespace, spec, revision }: Plan, window: Pick<BuiltinScope, "interval" | "young">, reporter: Reporter): BuiltinScope {
   const { appProtocol = "", portName = "" } = spec.service ?? {};
   // Flagger's rate knows statuses of HTTP only, and its manifests have their thresholds set for that.
   const grpc = group !== GROUPS.flagger.group && [appProtocol, portName].some((protocol) => /^grpc(-|$)/i.test(protocol));
   const target = spec.targetRef.name;
-  return { namespace, target, apex: spec.service?.name ?? target, ingress: spec.ingressRef?.name ?? target, route: revision ?? spec.routeRef?.name ?? target, interval, reporter, grpc, ...(spec.targetRef.kind === "Service" ? { service: true } : {}) };
+  return { namespace, target, apex: spec.service?.name ?? target, ingress: spec.ingressRef?.name ?? target, route: revision ?? spec.routeRef?.name ?? target, ...window, reporter, grpc, ...(spec.targetRef.kind === "Service" ? { service: true } : {}) };
 }
 
 /** A builtin's name beside a query or a template is both of them, as in Flagger: neither is silently left out. */
@@ -213,7 +214,7 @@ function queryOf(plan: Plan, metric: CanaryMetric, path: string): Built | Proble
     return { reason: "UnknownMetric", path: `${path}.name`, message: `"${metric.name}" is not a builtin metric (${Object.keys(BUILTIN_UNITS).join(", ")}) and has neither query nor templateRef; correct the name or add one of them` };
   }
   const missing: Problem = { reason: "UnknownMetric", path: `${path}.name`, message: `there is no builtin ${metric.name} for the provider ${plan.meshProvider}; write a query` };
-  return builtin(plan, metric.name, windowOf(plan, metric), metric.reporter) ?? missing;
+  return builtin(plan, metric.name, metric) ?? missing;
 }
 
 /**

@@ -17,6 +17,8 @@ export interface BuiltinScope {
   service?: boolean;
   /** PromQL duration, for example "1m". */
   interval: string;
+  /** The window begins with the revision's first users, later than the manifest has it. */
+  young?: boolean;
   /** Whose metrics are read, where a mesh has several who count the same requests. */
   reporter: Reporter;
   /** The statuses of gRPC tell whether a request failed, beside those of HTTP. */
@@ -46,20 +48,22 @@ export interface Counted {
 
 /**
  * Percent of requests that did not fail. A version that answers nothing but failures has no series of good answers at all: that is none of them, and not
- * silence. What a series begins with is not seen (docs/reliability.md): where apps count their own probes it would be those that failed as pods came and went.
+ * silence. What a series begins with is not seen: where apps count their own probes it would be those that failed as pods came and went. The series of
+ * failures may be the younger one, so a window that has just begun says nothing before three scrapes: by then what failed between the first two has grown.
  *
  * @param all an instant vector selector of a counter of requests
  * @param good the same of those that did not fail
- * @param interval PromQL duration, for example "1m"
+ * @param scope its window, and whether that has just begun
  */
-export function successRate(all: string, good: string, interval: string): string {
-  return `(sum(rate(${good}[${interval}])) or vector(0)) / sum(rate(${all}[${interval}])) * 100`;
+export function successRate(all: string, good: string, { interval, young }: Pick<BuiltinScope, "interval" | "young">): string {
+  const rate = `(sum(rate(${good}[${interval}])) or vector(0)) / sum(rate(${all}[${interval}])) * 100`;
+  return young === true ? `${rate} and max(count_over_time(${all}[${interval}])) >= 3` : rate;
 }
 
 export function countedQueries({ requests, selector, only, good, duration }: Counted): BuiltinQueries {
   const counted = (scope: BuiltinScope, more?: string): string => `${requests}{${[selector(scope), only, more].filter((matcher) => matcher !== undefined).join(",")}}`;
   return {
-    "request-success-rate": (scope) => successRate(counted(scope), counted(scope, good), scope.interval),
+    "request-success-rate": (scope) => successRate(counted(scope), counted(scope, good), scope),
     "request-duration": (scope) => duration(selector(scope), scope.interval),
     "request-count": (scope) => `sum(increase(${counted(scope)}[${scope.interval}]))`,
   };

@@ -3,9 +3,9 @@
 import { successRate, type BuiltinQueries } from "./builtin.ts";
 
 export const httpQueries: BuiltinQueries = {
-  "request-success-rate": ({ namespace, target, interval }) => {
-    const selected = selector(namespace, target);
-    return successRate(`http_request_duration_seconds_count{${selected}}`, `http_request_duration_seconds_count{${selected},status!~"5.*"}`, interval);
+  "request-success-rate": (scope) => {
+    const selected = selector(scope.namespace, scope.target);
+    return successRate(`http_request_duration_seconds_count{${selected}}`, `http_request_duration_seconds_count{${selected},status!~"5.*"}`, scope);
   },
   "request-duration": ({ namespace, target, interval }) =>
     `histogram_quantile(0.99, sum(rate(http_request_duration_seconds_bucket{${selector(namespace, target)}}[${interval}])) by (le)) * 1000`,

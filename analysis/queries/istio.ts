@@ -14,7 +14,7 @@ export const istioQueries: BuiltinQueries = {
     const selected = selector(scope);
     // A series without a status of gRPC, as HTTP on the same port has, is matched by the empty text.
     const good = `response_code!~"5.*"${scope.grpc ? `,grpc_response_status!~"${GRPC_SERVER_ERRORS}"` : ""}`;
-    return successRate(`istio_requests_total{${selected}}`, `istio_requests_total{${selected},${good}}`, scope.interval);
+    return successRate(`istio_requests_total{${selected}}`, `istio_requests_total{${selected},${good}}`, scope);
   },
   "request-duration": (scope) => `histogram_quantile(0.99, sum(rate(istio_request_duration_milliseconds_bucket{${selector(scope)}}[${scope.interval}])) by (le))`,
   "request-count": (scope) => `sum(increase(istio_requests_total{${selector(scope)}}[${scope.interval}]))`,

@@ -21,8 +21,6 @@ export type BinaryOperator =
   | "and" | "or" | "unless";
 
 export interface Matching {
-  /** group_left(): many on the left may have one partner, and keep their labels. */
-  manyLeft?: boolean;
   on: boolean;
   labels: readonly string[];
 }

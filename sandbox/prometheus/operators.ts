@@ -45,7 +45,7 @@ export function binary(operation: Operation, left: Value, right: Value): Value {
     return vector(setOperation(op, operation.matching, left.samples, right.samples));
   }
   if (bool && !isComparison(op)) throw new QueryError("parse error: bool modifier can only be used on comparison operators");
-  if (left.type === "vector" && right.type === "vector") return paired({ ...operation, op }, left.samples, right.samples);
+  if (left.type === "vector" && right.type === "vector") return oneToOne({ ...operation, op }, left.samples, right.samples);
   if (left.type === "scalar" && right.type === "scalar") {
     if (isComparison(op) && !bool) throw new QueryError("parse error: comparisons between scalars must use BOOL modifier");
     return scalar(isComparison(op) ? Number(comparisons[op](left.value, right.value)) : arithmetic[op](left.value, right.value));
@@ -62,7 +62,7 @@ function withScalar(op: Arithmetic | Comparison, bool: boolean, samples: readonl
   return vector(samples.filter(({ value }) => comparisons[op](...sides(value))));
 }
 
-function paired({ op, bool, matching }: Operation & { op: Arithmetic | Comparison }, left: readonly Sample[], right: readonly Sample[]): Value {
+function oneToOne({ op, bool, matching }: Operation & { op: Arithmetic | Comparison }, left: readonly Sample[], right: readonly Sample[]): Value {
   const partners = new Map<string, Sample>();
   for (const sample of right) {
     const key = signature(matchedBy(matching, sample.labels));
@@ -77,9 +77,9 @@ function paired({ op, bool, matching }: Operation & { op: Arithmetic | Compariso
     if (partner === undefined) continue;
     const holds = isComparison(op) && comparisons[op](value, partner.value);
     if (isComparison(op) && !bool && !holds) continue;
-    if (used.has(key) && matching.manyLeft !== true) throw manyToMany("left");
+    if (used.has(key)) throw manyToMany("left");
     used.add(key);
-    const kept = matching.manyLeft === true ? labels : matching.on ? onlyThese(labels, matching.labels) : without(labels, matching.labels);
+    const kept = matching.on ? onlyThese(labels, matching.labels) : without(labels, matching.labels);
     results.push({ labels: kept, value: !isComparison(op) ? arithmetic[op](value, partner.value) : bool ? Number(holds) : value });
   }
   return isComparison(op) && !bool ? vector(results) : computed(results);

@@ -146,10 +146,9 @@ function readBinary(node: SyntaxNode, text: string): Expr {
 }
 
 function readMatching(node: SyntaxNode, text: string): Matching {
-  const [keyword, labels, group, copied] = children(node);
-  // Of the grouping modifiers alone the one that copies no label.
-  if (keyword === undefined || (group !== undefined && group.name !== "GroupLeft") || children(copied).length > 0) throw unsupported(node, text);
-  return { on: keyword.name === "On", labels: children(labels).map((label) => source(label, text)), manyLeft: group !== undefined };
+  const [keyword, labels, ...grouping] = children(node);
+  if (keyword === undefined || grouping.length > 0) throw unsupported(node, text);
+  return { on: keyword.name === "On", labels: children(labels).map((label) => source(label, text)) };
 }
 
 const units: Record<string, number> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400, w: 604_800, y: 31_536_000 };

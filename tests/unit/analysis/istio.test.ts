@@ -1,5 +1,5 @@
 // What do the builtin queries of Istio make of the series that its proxies count? Evaluated, not compared as texts.
-import { expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import type { BuiltinScope } from "../../../analysis/queries/builtin.ts";
 import { istioQueries } from "../../../analysis/queries/istio.ts";
 import { evaluateQuery } from "../../../sandbox/prometheus/evaluate.ts";
@@ -58,4 +58,33 @@ test("a Service as the target is judged by what went through its copy, whatever 
   expect(value("request-success-rate", { service: true }, seen)).toBe(50);
   expect(value("reported-count", { service: true }, seen)).toBeGreaterThan(0);
   expect(value("request-success-rate", {}, seen)).toBeUndefined();
+});
+
+describe("a window that has just begun", () => {
+  /** One good answer a second, and from `failsAt` on one failure a second beside it; scraped every five seconds, so many times. */
+  function rate(scrapes: number, failsAt: number, young: boolean): number | undefined {
+    const samples = sampleStore();
+    const labels = { reporter: "source", destination_workload_namespace: "webapp", destination_workload: "backend" };
+    const good = { name: "istio_requests_total", labels: { ...labels, response_code: "200" }, value: 0 };
+    const failed = { name: "istio_requests_total", labels: { ...labels, response_code: "500" }, value: 0 };
+    for (let second = 0; second < scrapes * 5; second += 5) {
+      good.value = 5 + second;
+      failed.value = Math.max(5 + second - failsAt, 0);
+      samples.scrape(failed.value > 0 ? [good, failed] : [good], START + second * 1000);
+    }
+    const promql = istioQueries["request-success-rate"]({ namespace: "webapp", target: "backend", apex: "backend", ingress: "backend", route: "backend", interval: "20s", young, reporter: "source", grpc: false });
+    const found = evaluateQuery(promql, samples, START + (scrapes - 1) * 5000);
+    return found.type === "vector" ? found.samples[0]?.value : undefined;
+  }
+
+  test("says nothing after two scrapes, of which the second brought the failures: rate() sees none of them", () => {
+    expect(rate(2, 5, false)).toBe(100);
+    expect(rate(2, 5, true)).toBeUndefined();
+  });
+
+  test("tells after three", () => {
+    expect(rate(3, 5, true)).toBeLessThan(75);
+    expect(rate(3, 0, true)).toBe(50);
+    expect(rate(3, 100, true)).toBe(100);
+  });
 });

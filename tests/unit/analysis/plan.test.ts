@@ -195,6 +195,11 @@ describe("plan", () => {
     expect(planned({ interval: "1m" }).query).toContain("[1m]");
   });
 
+  test("while the window is cut, three scrapes are asked for; a window as long as the manifest has it answers as ever", () => {
+    expect(planned({ interval: "1m" }, { lookBackMs: 12_700 }).query).toMatch(/ \* 100 and max\(count_over_time\(.*\[12s\]\)\) >= 3$/);
+    expect(planned({ interval: "1m" }, { lookBackMs: 61_000 }).query).toMatch(/ \* 100$/);
+  });
+
   test("an inline query has its words filled in", () => {
     const metric = planned({ name: "own", query: 'rate(x{ns="{{ namespace }}",t="{{target}}-{{ variables.tier }}"}[{{- interval -}}])', templateVariables: { tier: "web" }, interval: "30s" });
     expect(metric.query).toBe('rate(x{ns="webapp",t="backend-web"}[30s])');

@@ -125,7 +125,7 @@ describe("refusals", () => {
   test.each([
     "", "sum(", "requests_total{", "requests_total[5m", "{}", '{workload=~".*"}', "nothing_known(requests_total)", "rate(requests_total)",
     "sum(rate(requests_total[1m]) by workload", "rate(requests_total[1m] offset 5m)", "sum(requests_total) offset 5m", "rate(requests_total[5m:1m])", "topk(3, requests_total)",
-    "requests_total / on(workload) group_right requests_total", "1 > 2", "requests_total and 1", "requests_total + bool requests_total",
+    "requests_total / on(workload) group_left requests_total", "1 > 2", "requests_total and 1", "requests_total + bool requests_total",
     'requests_total{workload=~"("}', "rate(requests_total[1m], 2)", "sum(1)", "-requests_total[1m]", 'label_replace(requests_total, "a", "b", "c", "d")',
     "requests_total @ 5", "histogram_quantile(requests_total, 1)", "constructor(requests_total)",
   ])("%s is bad data", (query) => {

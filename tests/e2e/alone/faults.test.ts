@@ -11,7 +11,8 @@ import { Load } from "../support/load.ts";
 import type { Resource } from "../../../engine/ports.ts";
 
 const NS = "e2e-faults";
-const app = { namespace: NS };
+/** An old pod of a primary goes on serving for longer than istiod needs to come back to an API server that was killed: until then proxies send users to it. */
+const app = { namespace: NS, pause: 20 };
 const VIRTUAL_SERVICES: Resource = { group: "networking.istio.io", version: "v1", plural: "virtualservices", kind: "VirtualService" };
 const RUNGS = ["Progressing 0", "Progressing 10", "Progressing 20", "Progressing 30", "Progressing 40", "Progressing 50", "Promoting 0", "Finalising 0", "Succeeded 0"];
 let engine: Engine;

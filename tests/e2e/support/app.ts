@@ -27,9 +27,11 @@ export interface AppOptions {
   version?: string;
   replicas?: number;
   args?: string[];
+  /** How long a pod that is stopped goes on serving, in seconds. */
+  pause?: number;
 }
 
-export function deployment({ namespace, name = "backend", version = "6.0.0", replicas = 2, args = [] }: AppOptions): object {
+export function deployment({ namespace, name = "backend", version = "6.0.0", replicas = 2, args = [], pause = 3 }: AppOptions): object {
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -43,7 +45,7 @@ export function deployment({ namespace, name = "backend", version = "6.0.0", rep
       template: {
         metadata: { labels: { app: name }, annotations: { "prometheus.io/scrape": "true", "prometheus.io/port": "9797" } },
         spec: {
-          terminationGracePeriodSeconds: 10,
+          terminationGracePeriodSeconds: pause + 7,
           containers: [
             {
               name: "backend",
@@ -53,7 +55,7 @@ export function deployment({ namespace, name = "backend", version = "6.0.0", rep
               command: ["./podinfo", "--port=9898", "--port-metrics=9797", "--level=error", ...args],
               readinessProbe: { httpGet: { path: "/readyz", port: 9898 }, periodSeconds: 1, failureThreshold: args.includes(RANDOM_ERROR) ? STEADY : 3 },
               // Kubernetes takes a pod out of its Services and stops it at the same time; the pause lets the proxies hear of it first.
-              lifecycle: { preStop: { exec: { command: ["sleep", "3"] } } },
+              lifecycle: { preStop: { exec: { command: ["sleep", `${pause}`] } } },
             },
           ],
         },

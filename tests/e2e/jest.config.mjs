@@ -5,6 +5,7 @@ export const shared = {
   transform: {
     "^.+\\.ts$": ["@swc/jest", { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "es6" } }],
   },
+  testSequencer: "<rootDir>/tests/sequencer.mjs",
   testTimeout: 240_000,
   // A test that fails may leave a watch open, and a run that never ends tells nobody.
   forceExit: true,

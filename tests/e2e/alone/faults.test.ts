@@ -1,7 +1,7 @@
 // What holds a cluster up, stopped and started under a rollout: API server, istiod and Prometheus are frozen, killed or made to lie, and people edit what is in
 // flight. Every run ends where it would have ended, and no request is lost. KR_STATE is the folder with the process ids of the cluster's parts.
 import { spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { bump, canary, deploy, hostOf, phase, replicasOf, statusOf, Timeline, weight } from "../support/app.ts";
@@ -67,19 +67,32 @@ async function frozen(part: string, seconds: number): Promise<void> {
   }
 }
 
-/** Killed at once and started again with the command line and in the folder that it had. */
+/** Killed at once and started again with the command line and the environment and in the folder that it had. */
 async function restarted(part: string, seconds: number): Promise<void> {
   const pid = pidOf(part);
-  const [program = "", ...args] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+  const listed = (file: string): string[] => readFileSync(`/proc/${pid}/${file}`, "utf8").split("\0").slice(0, -1);
+  const [program = "", ...args] = listed("cmdline");
+  const env = Object.fromEntries(listed("environ").map((entry) => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]));
+  const cwd = readlinkSync(`/proc/${pid}/cwd`);
   process.kill(pid, "SIGKILL");
   await sleep(seconds * 1000);
-  const child = spawn(program, args, { cwd: process.env.KR_STATE, stdio: "ignore", detached: true });
+  const child = spawn(program, args, { cwd, env, stdio: "ignore", detached: true });
   child.unref();
   writeFileSync(`${process.env.KR_STATE}/${part}.pid`, `${child.pid}\n`);
 }
 
 async function answers(): Promise<void> {
   await eventually("the API server answers", 60, async () => ((await statusOf(NS).catch(() => undefined)) === undefined ? undefined : true));
+}
+
+/**
+ * Kubernetes' own controllers and istiod wait longer after each failure, for a minute in the end, and forget that after two good ones. Endpoints that nobody
+ * writes for so long lose requests in any update of a Deployment, so each time that the API server goes they are as patient as they are in the beginning.
+ */
+async function patient(): Promise<void> {
+  await restarted("controller-manager", 0);
+  await restarted("istiod", 0);
+  await sleep(10_000);
 }
 
 /** istiod watches the same API server, and comes back to it later than the engine: until then proxies lead users to where the last route led them. */
@@ -90,6 +103,7 @@ async function drainsFor(seconds: number): Promise<void> {
 /** One release with trouble in the middle of it; as if there had been none. */
 async function rides(version: string, trouble: () => Promise<void>, at = 20): Promise<void> {
   const { counters } = await statusOf(NS);
+  const earlier = new Set(Object.keys(load.counted.losses));
   await bump(app, version);
   await weight(NS, at);
   await trouble();
@@ -99,7 +113,7 @@ async function rides(version: string, trouble: () => Promise<void>, at = 20): Pr
   expect(status.counters?.runs).toBe((counters?.runs ?? 0) + 1);
   expect(status.history?.[0]).toMatchObject({ outcome: "Promoted" });
   await soon(async () => expect(await replicasOf(NS, "backend")).toBe(0));
-  expect(load.counted.losses).toEqual({});
+  expect(Object.entries(load.counted.losses).filter(([second]) => !earlier.has(second))).toEqual([]);
 }
 
 beforeAll(async () => {
@@ -156,33 +170,38 @@ test("the API server frozen for longer than the leader may go without it", async
 });
 
 test("the API server killed and started again: every watch is cut, and nothing answers for a while", async () => {
+  await patient();
   await drainsFor(20);
   await rides("6.0.3", () => restarted("apiserver", 4));
 });
 
 test("the API server killed at the instant of the promotion", async () => {
+  await patient();
   await rides("6.0.4", async () => {
     await phase(NS, "Promoting", 60);
     await restarted("apiserver", 2);
   });
   await drainsFor(4);
+  await patient();
 });
 
 test("istiod frozen during a step: proxies hear nothing new, and the run goes on when they do", async () => {
   await rides("6.0.1", () => frozen("istiod", 5));
 });
 
-test.each(["silent", "wrong", "empty"] as const)("a Prometheus that is %s holds the weight, and counts for nothing", async (mood) => {
-  const version = { silent: "6.0.2", wrong: "6.0.3", empty: "6.0.4" }[mood];
-  await rides(version, async () => {
-    prometheus.mood = mood;
-    // Whatever was asked before has been answered by then.
-    await sleep(1_500);
-    const held = (await statusOf(NS)).route?.canaryWeight;
-    await sleep(9_000);
-    const status = await statusOf(NS);
-    prometheus.mood = "through";
-    expect(status).toMatchObject({ phase: "Progressing", failedChecks: 0, route: { canaryWeight: held } });
+test("a Prometheus that is silent, wrong or empty holds the weight, and counts for nothing", async () => {
+  await rides("6.0.2", async () => {
+    for (const [mood, at] of [["silent", 20], ["wrong", 30], ["empty", 40]] as const) {
+      await weight(NS, at);
+      prometheus.mood = mood;
+      // Whatever was asked before has been answered by then.
+      await sleep(1_500);
+      const held = (await statusOf(NS)).route?.canaryWeight;
+      await sleep(9_000);
+      const status = await statusOf(NS);
+      prometheus.mood = "through";
+      expect({ mood, ...status }).toMatchObject({ mood, phase: "Progressing", failedChecks: 0, route: { canaryWeight: held } });
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 export default {
   testMatch: ["<rootDir>/tests/unit/**/*.test.ts", "<rootDir>/tests/sandbox/**/*.test.ts"],
-  testEnvironment: "node",
+  testEnvironment: "<rootDir>/tests/environment.mjs",
   extensionsToTreatAsEsm: [".ts"],
   transform: {
     "^.+\\.ts$": ["@swc/jest", { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "es6" } }],

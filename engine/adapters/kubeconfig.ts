@@ -1,7 +1,7 @@
 // Which cluster, and who are we there? Reads kubeconfigs and the pod's service account with client-node, and keeps what proves our identity fresh.
 // It must never put what it read into an error: a YAML error quotes the lines around it, and those hold keys.
 import type { Agent, RequestOptions } from "node:https";
-import { KubeConfig } from "@kubernetes/client-node";
+import type { KubeConfig } from "./clientnode.ts";
 import type { Clock } from "../ports.ts";
 import { realClock } from "./clock.ts";
 
@@ -25,6 +25,11 @@ export interface Cluster {
 const CREDENTIALS_AGE_MS = 60_000;
 /** After a 401 new ones are made no more often than this; a plugin may open a browser or ask a slow server. */
 const REFUSED_AGE_MS = 10_000;
+async function empty(): Promise<KubeConfig> {
+  const client = await import("./clientnode.ts");
+  return new client.KubeConfig();
+}
+
 /** client-node's guess when it found nothing at all. */
 const NOTHING_FOUND = "http://localhost:8080";
 
@@ -33,10 +38,10 @@ const NOTHING_FOUND = "http://localhost:8080";
  * @throws a sentence for the user when no cluster is named, the file is no kubeconfig, or its credential plugin fails
  */
 export async function loadCluster(path: string | undefined, clock: Pick<Clock, "monotonic"> = realClock): Promise<Cluster> {
-  let config = load(path);
-  const make = (doubted: boolean): Promise<Credentials> => {
+  let config = await load(path);
+  const make = async (doubted: boolean): Promise<Credentials> => {
     // A plugin's answer is cached inside client-node, without a way to drop it: only a config that is read anew asks again.
-    if (doubted) config = reloaded(path, config);
+    if (doubted) config = await reloaded(path, config);
     return applied(config);
   };
   return held(new URL(config.getCurrentCluster()?.server ?? ""), make, clock);
@@ -82,7 +87,7 @@ async function held(server: URL, make: (doubted: boolean) => Promise<Credentials
  * @throws a sentence for the user, without anything of what was read
  */
 export async function clusterOfText(text: string, clock: Pick<Clock, "monotonic"> = realClock): Promise<Cluster> {
-  const config = new KubeConfig();
+  const config = await empty();
   try {
     config.loadFromString(text);
   } catch {
@@ -97,8 +102,8 @@ export async function clusterOfText(text: string, clock: Pick<Clock, "monotonic"
   return held(new URL(cluster.server), () => applied(settled(config)), clock);
 }
 
-function load(path: string | undefined): KubeConfig {
-  const config = new KubeConfig();
+async function load(path: string | undefined): Promise<KubeConfig> {
+  const config = await empty();
   try {
     if (path === undefined || path === "") config.loadFromDefault();
     else config.loadFromFile(path);
@@ -123,9 +128,9 @@ function settled(config: KubeConfig): KubeConfig {
 }
 
 /** A file that is being written right now is no reason to forget what worked. */
-function reloaded(path: string | undefined, before: KubeConfig): KubeConfig {
+async function reloaded(path: string | undefined, before: KubeConfig): Promise<KubeConfig> {
   try {
-    return load(path);
+    return await load(path);
   } catch {
     return before;
   }

@@ -1,6 +1,6 @@
 export const shared = {
   rootDir: "../..",
-  testEnvironment: "node",
+  testEnvironment: "<rootDir>/tests/environment.mjs",
   extensionsToTreatAsEsm: [".ts"],
   transform: {
     "^.+\\.ts$": ["@swc/jest", { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "es6" } }],

@@ -5,7 +5,7 @@ import { existsSync, lstatSync, statSync } from "node:fs";
 
 const [command, ...rest] = process.argv.slice(2);
 const node = [process.execPath];
-const jest = [...node, "--experimental-vm-modules", "--no-warnings", "node_modules/jest/bin/jest.js"];
+const jest = [...node, "--experimental-vm-modules", "--no-warnings", "--max-semi-space-size=32", "node_modules/jest/bin/jest.js"];
 const plans = {
   test: [[...jest, ...rest]],
   demo: [[...node, "scripts/build.mjs"], [...node, "dist/kurator-rollout.mjs", "demo", ...rest]],

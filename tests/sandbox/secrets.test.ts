@@ -222,7 +222,7 @@ describe("secrets stay where they belong when far ends fail by", () => {
       setImage(scene, `${index + 2}.0.0`);
       const before = far.heard.length;
       expect(await scene.until(() => far.heard.slice(before).some((heard) => heard.place === place), 60)).toBe(true);
-      await scene.advance(12_000);
+      await scene.advance(8_000);
       expect(leaks(await shownBy(scene))).toEqual([]);
     }
     far.failing = new Set();

@@ -20,6 +20,8 @@ export interface EngineOptions {
 export class Engine {
   private child: ChildProcess | undefined;
   private readonly lines: string[] = [];
+  /** Where the lines of the process that runs now begin. */
+  private from = 0;
 
   private constructor(private readonly options: EngineOptions) {}
 
@@ -37,6 +39,7 @@ export class Engine {
     args.push("--lease-namespace", namespaces[0] ?? "default", "--lease-name", leaseName, "--port", "0", "--log-level", "debug");
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
     this.child = child;
+    this.from = this.lines.length;
     mkdirSync("dist/e2e", { recursive: true });
     const file = createWriteStream(`dist/e2e/${this.options.log ?? leaseName}.log`, { flags: "a" });
     for (const stream of [child.stdout, child.stderr]) {
@@ -46,17 +49,16 @@ export class Engine {
         this.lines.push(...text.split("\n").filter((line) => line !== ""));
       });
     }
-    const from = this.lines.length;
-    for (let tries = 0; tries < 200; tries += 1) {
-      if (this.lines.slice(from).some((line) => line.includes('"msg":"started"'))) return;
+    for (let tries = 0; tries < 600; tries += 1) {
+      if (this.lines.slice(this.from).some((line) => line.includes('"msg":"started"'))) return;
       if (child.exitCode !== null) break;
       await sleep(50);
     }
-    throw new Error(`the engine did not start: ${this.lines.slice(from).join("\n")}`);
+    throw new Error(`the engine did not start: ${this.lines.slice(this.from).join("\n")}`);
   }
 
   get leads(): boolean {
-    const turns = this.lines.filter((line) => line.includes('"msg":"leading"') || line.includes('"msg":"no longer leading"'));
+    const turns = this.lines.slice(this.from).filter((line) => line.includes('"msg":"leading"') || line.includes('"msg":"no longer leading"'));
     return turns.at(-1)?.includes('"msg":"leading"') === true;
   }
 

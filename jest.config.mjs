@@ -1,5 +1,9 @@
+/** Of tests/sandbox, what takes longest; `npm run long` runs these and nothing else. */
+export const LONG = ["fleetexamples", "fleetmany", "handover", "hostile", "sabotage", "secrets", "takeover", "upgrade", "waves"];
+
 export default {
   testMatch: ["<rootDir>/tests/unit/**/*.test.ts", "<rootDir>/tests/sandbox/**/*.test.ts"],
+  testPathIgnorePatterns: ["/node_modules/", ...LONG.map((name) => `<rootDir>/tests/sandbox/${name}\\.test\\.ts$`)],
   testEnvironment: "<rootDir>/tests/environment.mjs",
   extensionsToTreatAsEsm: [".ts"],
   transform: {

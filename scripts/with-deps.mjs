@@ -8,6 +8,7 @@ const node = [process.execPath];
 const jest = [...node, "--experimental-vm-modules", "--no-warnings", "--max-semi-space-size=32", "node_modules/jest/bin/jest.js"];
 const plans = {
   test: [[...jest, ...rest]],
+  long: [[...jest, "--config", "tests/long.config.mjs", ...rest]],
   demo: [[...node, "scripts/build.mjs"], [...node, "dist/kurator-rollout.mjs", "demo", ...rest]],
   sim: [[...node, "scripts/build.mjs", "dist/sim.mjs", "sandbox/simulation/main.ts"], [...node, "dist/sim.mjs", ...rest]],
   bench: [[...node, "scripts/build.mjs"], [...node, "scripts/build.mjs", "dist/bench.mjs", "bench/main.ts"], [...node, "dist/bench.mjs", ...rest]],

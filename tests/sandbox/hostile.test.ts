@@ -53,7 +53,7 @@ interface World {
   hooks?: (request: HttpRequest) => ReturnType<ReturnType<typeof createHttp>>;
 }
 
-/** Both are made and released; ends a while after the healthy one is rolled out. */
+/** Both are made and released; ends a minute after the healthy one is rolled out. */
 async function life(canary: KubeObject, { prepare, hooks }: World = {}): Promise<Life> {
   const scene = new Scene(5);
   scenes.push(scene);
@@ -84,7 +84,7 @@ async function life(canary: KubeObject, { prepare, hooks }: World = {}): Promise
   release(scene, "2.0.0");
   expect(await scene.until(() => scene.status().phase === "Succeeded", 200)).toBe(true);
   const tookMs = scene.nowMs - beganMs;
-  await scene.advance(20_000);
+  await scene.advance(60_000);
   expect(scene.lost).toEqual([]);
   expect(scene.logged.filter((line) => / a (pass|place) broke| a question failed/.test(line))).toEqual([]);
   const status = (scene.store.get(resource, "test", "evil")?.status ?? {}) as Life["status"] & { conditions?: { type: string; status: string; reason: string; message: string }[] };

@@ -1,12 +1,14 @@
 // Makes the cluster as it was rendered: fenced writes of what differs from the caches, in the order given.
-// Guarantees: each write carries the uid and resourceVersion it was computed from; nothing is re-read and tried again; nothing is written by a
-// leader whose lease ran out, over an object with a higher epoch, or when pods would go whose route is not seen to be gone.
+// Guarantees: each write carries the uid and resourceVersion of what it was computed from, or of one in which nothing has moved that is rendered; nothing is
+// re-read and tried again; nothing is written by a leader whose lease ran out, over an object with a higher epoch, or when pods would go whose route is not seen to be gone.
 // Assumptions: the status that `wanted` was rendered from is committed.
-import { EPOCH } from "../../crds/marks.ts";
+import { isDeepStrictEqual } from "node:util";
+import { EPOCH, MARKS } from "../../crds/marks.ts";
 import { mergePatch } from "../workload/mergepatch.ts";
 import type { Fault, KubeObject, ObjectRef, Result } from "../ports.ts";
 import { preconditionOf } from "./commit.ts";
 import type { Context } from "./context.ts";
+import { placeOf } from "./key.ts";
 
 export interface Loaded {
   found: KubeObject | undefined;
@@ -59,7 +61,7 @@ export async function apply(
     const unproved = await before?.();
     if (unproved !== undefined) return { kind: "stopped", why: unproved };
     if (!context.leadership.mayWrite()) return { kind: "stopped", why: "the lease may have run out" };
-    const result = await write(context, ref, found, object, patch, replace === true);
+    const result = await write(context, ref, unmoved(context, ref, found), object, patch, replace === true);
     if (!result.ok) return { kind: "stopped", why: result.fault.message, fault: result.fault, ref };
     context.caches.absorb(result.value);
     written?.(result.value);
@@ -79,6 +81,22 @@ async function write({ api, caches }: Context, ref: ObjectRef, found: KubeObject
   caches.forget(found);
   const { uid: _uid, resourceVersion: _version, creationTimestamp: _created, managedFields: _fields, ...metadata } = object.metadata;
   return api.create(ref.resource, { ...object, metadata });
+}
+
+/**
+ * The newest that the cache has of an object, where nothing has moved that is rendered: the platform's controllers write into status and annotations of their own
+ * that they have seen an edit, and each write that follows the edit at once would be refused.
+ */
+function unmoved({ caches }: Context, { resource, namespace, name }: ObjectRef, found: KubeObject | undefined): KubeObject | undefined {
+  const generation = found?.metadata.generation;
+  const newest = generation === undefined ? undefined : caches.get(placeOf(resource), namespace, name);
+  return newest !== undefined && generation !== undefined && newest.metadata.generation === generation && isDeepStrictEqual(marksOf(newest), marksOf(found)) ? newest : found;
+}
+
+/** What of its metadata says whose it is; what users want of it moves the generation. */
+function marksOf(object: KubeObject | undefined): unknown {
+  const { uid, labels, annotations = {}, ownerReferences, deletionTimestamp } = object?.metadata ?? {};
+  return { uid, labels, ownerReferences, deletionTimestamp, marks: Object.entries(annotations).filter(([key]) => key.startsWith(MARKS)) };
 }
 
 function fence({ leadership }: Context, found: KubeObject | undefined): string | undefined {

@@ -33,6 +33,9 @@ export interface Unread {
   fault: Fault;
 }
 
+/** What one pass has read; it ends with the pass. */
+export type Contents = ReadonlyMap<ConfigKey, KubeObject>;
+
 export function resourceOf(key: ConfigKey): Resource {
   return configOfKey(key).kind === "secret" ? SECRETS : CONFIG_MAPS;
 }
@@ -53,19 +56,20 @@ export function refOfConfig(namespace: string, key: ConfigKey): ObjectRef {
 export class ConfigReader {
   private readonly known = new Map<string, Known>();
 
-  /** Reads those whose metadata have moved since they were read last. Returns the first one that could not be read. */
-  async look(context: Context, namespace: string, keys: Iterable<ConfigKey>): Promise<Unread | undefined> {
+  /** Reads those whose metadata have moved since they were read last. Returns what was read, and the first one that could not be. */
+  async look(context: Context, namespace: string, keys: Iterable<ConfigKey>): Promise<{ contents: Contents; unread: Unread | undefined }> {
+    const contents = new Map<ConfigKey, KubeObject>();
     const moved = [...new Set(keys)].filter((key) => {
       const metadata = metadataOf(context, namespace, key)?.metadata;
       const known = this.known.get(`${namespace}/${key}`);
       return metadata !== undefined && (known?.resourceVersion !== metadata.resourceVersion || known?.uid !== metadata.uid || known?.checksum === UNREADABLE);
     });
-    if (moved.length === 0) return undefined;
+    if (moved.length === 0) return { contents, unread: undefined };
     const over = new AbortController();
     const late = pause(context.clock, READ_TIMEOUT_MS, over.signal).then((): (Unread | undefined)[] => moved.map((key) => unread(namespace, key, { class: "deadline", message: "no answer in time" })));
-    const read = await Promise.race([Promise.all(moved.map((key) => this.read(context.api, namespace, key))), late]);
+    const read = await Promise.race([Promise.all(moved.map((key) => this.read(context.api, namespace, key, contents))), late]);
     over.abort();
-    return read.find((entry) => entry !== undefined);
+    return { contents, unread: read.find((entry) => entry !== undefined) };
   }
 
   /** As it was read last; undefined when that was never. */
@@ -73,12 +77,13 @@ export class ConfigReader {
     return this.known.get(`${namespace}/${key}`);
   }
 
-  private async read(api: KubeApi, namespace: string, key: ConfigKey): Promise<Unread | undefined> {
+  private async read(api: KubeApi, namespace: string, key: ConfigKey, contents: Map<ConfigKey, KubeObject>): Promise<Unread | undefined> {
     const found = await api.get(refOfConfig(namespace, key));
     // The watch will say so in a moment.
     if (!found.ok && found.fault.class === "not-found") return undefined;
     if (!found.ok) return unread(namespace, key, found.fault);
     this.absorb(namespace, key, found.value);
+    contents.set(key, found.value);
     return undefined;
   }
 

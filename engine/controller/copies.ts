@@ -6,40 +6,43 @@ import type { KubeObject, ObjectRef, Result } from "../ports.ts";
 import { ABSENT, configChecksum, configOfKey, keyOfConfig, snapshotName, UNREADABLE, type ConfigKey, type Configs } from "../workload/configs.ts";
 import { mergePatch } from "../workload/mergepatch.ts";
 import type { Wanted } from "./apply.ts";
-import { isOurs, metadataOf, refOfConfig, type ConfigReader } from "./configs.ts";
+import { isOurs, metadataOf, refOfConfig, type ConfigReader, type Contents } from "./configs.ts";
 import type { Context } from "./context.ts";
-import { owned, type Drawing } from "./project.ts";
+import { owned, promotedOf, type Drawing } from "./project.ts";
 
 /** Annotation on snapshots, which are all immutable: their original was as well, so the primary's copy is. */
 const WAS_IMMUTABLE = `${MARKS}immutable`;
 
-/** What is to be written before the pods that read it: snapshots of the run and of what is promoted, then the primary's copies. */
-export function configsWanted(context: Context, reader: ConfigReader, drawing: Drawing): Wanted[] {
+/**
+ * What is to be written before the pods that read it: snapshots of the run and of what is promoted, then the primary's copies.
+ * @param contents what this pass has read
+ */
+export function configsWanted(context: Context, reader: ConfigReader, drawing: Drawing, contents: Contents): Wanted[] {
   const { world, status, canary } = drawing;
   // The primary of a Canary without a decision is nobody's business.
   if (world.configs.target === undefined || status.primary === undefined) return [];
-  const revisions = [status.primary.revision, status.run?.revision].map((hash) => world.revisions.get(hash ?? "")?.revision.configs ?? (world.revision?.hash === hash ? world.revision?.configs : undefined));
-  const promoted = world.revisions.get(status.primary.revision)?.revision;
+  const promoted = promotedOf(drawing);
+  const running = world.revisions.get(status.run?.revision ?? "")?.revision ?? (world.revision?.hash === status.run?.revision ? world.revision : undefined);
   const names = world.copiesOf(promoted);
   const wanted = new Map<string, Wanted>();
   /** Contents of the snapshots that this pass writes, for the copies behind them. */
   const taken = new Map<string, KubeObject>();
-  for (const configs of revisions) {
-    for (const [key, checksum] of contents(configs)) {
-      const entry = snapshot(context, reader, drawing, key, checksum, names.get(key));
+  for (const configs of [promoted?.configs, running?.configs]) {
+    for (const [key, checksum] of held(configs)) {
+      const entry = snapshot(context, reader, drawing, contents, key, checksum, names.get(key));
       if (entry !== undefined) wanted.set(entry.ref.name, { ...entry, written: (object) => void taken.set(`${object.kind}/${object.metadata.name}`, object) });
     }
   }
-  const copies = contents(promoted?.configs).flatMap(([key, checksum]) => copy(context, reader, drawing, taken, key, checksum, names.get(key)) ?? []);
+  const copies = held(promoted?.configs).flatMap(([key, checksum]) => copy(context, reader, drawing, taken, key, checksum, names.get(key)) ?? []);
   return canary.metadata.deletionTimestamp === undefined ? [...wanted.values(), ...copies] : [];
 }
 
-function contents(configs: Configs | undefined): [ConfigKey, string][] {
+function held(configs: Configs | undefined): [ConfigKey, string][] {
   return Object.entries(configs ?? {}).filter(([, checksum]) => checksum !== ABSENT && checksum !== UNREADABLE);
 }
 
 /** Only ever of an original that still holds what the revision read, or of the primary's copy: where another engine made that, the original may have moved on since. */
-function snapshot(context: Context, reader: ConfigReader, drawing: Drawing, key: ConfigKey, checksum: string, copyName: string | undefined): Wanted | undefined {
+function snapshot(context: Context, reader: ConfigReader, drawing: Drawing, contents: Contents, key: ConfigKey, checksum: string, copyName: string | undefined): Wanted | undefined {
   const { namespace, owner } = drawing.world;
   const ref = snapshotOf(drawing, key, checksum);
   const there = metadataOf(context, namespace, keyOfConfig({ ...configOfKey(key), name: ref.name }));
@@ -52,7 +55,8 @@ function snapshot(context: Context, reader: ConfigReader, drawing: Drawing, key:
     found: undefined,
     object: placeholder(ref),
     load: async () => {
-      const source = await withContent(context, refOfConfig(namespace, from), checksum);
+      const known = contents.get(from);
+      const source: Result<KubeObject> = known !== undefined && configChecksum(known) === checksum ? { ok: true, value: known } : await withContent(context, refOfConfig(namespace, from), checksum);
       if (!source.ok) return source.fault;
       const annotations: Record<string, string> = source.value.immutable === true ? { [WAS_IMMUTABLE]: "true" } : {};
       const kept = { ...source.value, metadata: { ...source.value.metadata, annotations } };

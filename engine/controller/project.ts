@@ -104,10 +104,10 @@ function isAlone(drawing: Drawing): boolean {
 }
 
 function primaryCopy(drawing: Drawing): KubeObject | undefined {
-  const { world, status, settings } = drawing;
-  const stored = world.revisions.get(status.primary?.revision ?? "")?.revision;
-  if (stored === undefined || world.target === undefined) return undefined;
-  const rendered = renderServiceCopy({ target: world.target, revision: stored, name: settings.primary, found: world.primary, includeLabelPrefixes: drawing.includeLabelPrefixes });
+  const { world, settings } = drawing;
+  const promoted = promotedOf(drawing);
+  if (promoted === undefined || world.target === undefined) return undefined;
+  const rendered = renderServiceCopy({ target: world.target, revision: promoted, name: settings.primary, found: world.primary, includeLabelPrefixes: drawing.includeLabelPrefixes });
   rendered.metadata = { ...rendered.metadata, annotations: { ...rendered.metadata.annotations, [HANDBACK]: handback(drawing) } };
   return owned(drawing, rendered, true);
 }
@@ -157,8 +157,7 @@ export function routeIntent({ canary, status, settings, world }: Pick<Drawing, "
 export function serviceIntent({ canary, settings, world, status }: Pick<Drawing, "canary" | "settings" | "world" | "status">): ServiceIntent | undefined {
   const { service } = canary.spec;
   const { label } = world;
-  const stored = world.revisions.get(status.primary?.revision ?? "")?.revision;
-  const template = stored?.template ?? world.revision?.template;
+  const template = (world.revisions.get(status.primary?.revision ?? "")?.revision ?? world.revision)?.template;
   if (service === undefined || label === undefined || template === undefined) return undefined;
   const serving = status.rollbackWindow?.serving === true ? ("previous" as const) : undefined;
   return { namespace: world.namespace, apex: settings.apex, service, owner: world.owner, label, template, ...(serving === undefined ? {} : { serving }) };
@@ -181,6 +180,12 @@ export function leads({ router, workload }: Pick<World, "router" | "workload">):
   return (router?.revisions === true) === (workload?.primary === "revision");
 }
 
+/** What the primary runs: as it was stored or, where this very pass stores it first, as the live target has it. */
+export function promotedOf({ world, status }: Pick<Drawing, "world" | "status">): StoredRevision | undefined {
+  const hash = status.primary?.revision ?? "";
+  return world.revisions.get(hash)?.revision ?? (world.revision?.hash === hash ? world.revision : undefined);
+}
+
 /** Stored before anything runs on it, and only ever from the live target while that is still the revision in question. */
 function missingRevisions(drawing: Drawing): KubeObject[] {
   const { world, status, settings } = drawing;
@@ -200,8 +205,8 @@ function missingRevisions(drawing: Drawing): KubeObject[] {
 
 function primary(drawing: Drawing): KubeObject | undefined {
   const { world, status } = drawing;
-  const stored = world.revisions.get(status.primary?.revision ?? "")?.revision;
-  if (stored === undefined || world.target === undefined || world.label === undefined) return undefined;
+  const promoted = promotedOf(drawing);
+  if (promoted === undefined || world.target === undefined || world.label === undefined) return undefined;
   const found = world.primary;
   const replicas = found === undefined ? 0 : (world.workload?.replicas(found) ?? 0);
   const declared = status.target?.replicas ?? 1;
@@ -210,13 +215,13 @@ function primary(drawing: Drawing): KubeObject | undefined {
   const ours = found?.metadata.annotations?.[GIVEN_REPLICAS];
   const untouched = ours === undefined || Number(ours) === replicas;
   const floor = status.phase === "Promoting" ? floorOf(status, world.scaler) : undefined;
-  const promoted = world.scaler === undefined ? (untouched ? declared : undefined) : floor !== undefined && replicas < floor ? floor : undefined;
-  const given = found === undefined || replicas === 0 ? declared : status.phase === "Promoting" ? promoted : undefined;
+  const raised = world.scaler === undefined ? (untouched ? declared : undefined) : floor !== undefined && replicas < floor ? floor : undefined;
+  const given = found === undefined || replicas === 0 ? declared : status.phase === "Promoting" ? raised : undefined;
   const rendered = renderPrimary({
     target: world.target,
     label: world.label,
-    revision: stored,
-    copies: world.copiesOf(stored),
+    revision: promoted,
+    copies: world.copiesOf(promoted),
     replicas: given,
     found,
     includeLabelPrefixes: drawing.includeLabelPrefixes,

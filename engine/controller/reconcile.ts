@@ -13,7 +13,7 @@ import type { Context } from "./context.ts";
 import { handBack } from "./handback.ts";
 import { keyText, type Key } from "./key.ts";
 import type { Memory } from "./memory.ts";
-import { objectOfConfig, type Unread } from "./configs.ts";
+import { objectOfConfig, type Contents, type Unread } from "./configs.ts";
 import { observe } from "./observe.ts";
 import { HANDS_OFF, problemsOf } from "./problems.ts";
 import { inFlight, type Drawing } from "./project.ts";
@@ -34,7 +34,7 @@ export async function reconcile(key: Key, context: Context, memory: Memory): Pro
   if ("reason" in read) return stall(key, read, context, memory);
   const routers = [context.router(read.canary.spec.provider ?? context.options.meshProvider), lastRouter(context, key.namespace, settingsOf(key.group, read.canary.spec))];
   if (!routers.map((router) => routesKnown(context, router)).every((known) => known)) return { kind: "retry", why: "it is not known yet which routes there are" };
-  const unread = await lookAtConfigs(key, context, memory, read.canary);
+  const { contents, unread } = await lookAtConfigs(key, context, memory, read.canary);
   const drawing = draw(context, memory, read.canary);
   context.recorder.seen(key, drawing.settings, drawing.status);
   const stale = await confirmed(key, object, drawing, context, memory);
@@ -44,7 +44,7 @@ export async function reconcile(key: Key, context: Context, memory: Memory): Pro
   const committed = await write(key, object, drawing, transition, problems, context, memory);
   if (committed.kind !== "committed") return committed;
   const after: Drawing = { ...drawing, status: committed.status, canary: { ...drawing.canary, status: committed.status } };
-  const applied = handsOff(problems, committed.status) ? nothing : await applyAll(key, after, committed, context, memory);
+  const applied = handsOff(problems, committed.status) ? nothing : await applyAll(key, after, committed, contents, context, memory);
   memory.asks.set(keyText(key), transition.asks);
   memory.announcer.send(committed.object, committed.status.outbox ?? []);
   const quiet = applied.kind === "done" && applied.writes === 0 && !committed.written;
@@ -55,7 +55,7 @@ export async function reconcile(key: Key, context: Context, memory: Memory): Pro
   return unread === undefined || pass.kind !== "wait" ? pass : { ...pass, wake: { atMs: Math.min(context.clock.now() + UNREAD_LOOK_MS, pass.wake === "on-change" ? Number.POSITIVE_INFINITY : pass.wake.atMs) } };
 }
 
-async function lookAtConfigs(key: Key, context: Context, memory: Memory, canary: Canary): Promise<Unread | undefined> {
+async function lookAtConfigs(key: Key, context: Context, memory: Memory, canary: Canary): Promise<{ contents: Contents; unread: Unread | undefined }> {
   const keys = configKeys(context, key.namespace, settingsOf(key.group, canary.spec));
   // Before they are read, or a change in between would wake nobody.
   memory.watch(keyText(key), keys.map((config) => objectOfConfig(key.namespace, config)));
@@ -174,12 +174,12 @@ function shows(status: CanaryStatus, reason: string): boolean {
   return status.conditions?.some((condition) => condition.type === "Stalled" && condition.status === "True" && condition.reason === reason) === true;
 }
 
-async function applyAll(key: Key, drawing: Drawing, committed: Written, context: Context, memory: Memory): Promise<Applied> {
+async function applyAll(key: Key, drawing: Drawing, committed: Written, contents: Contents, context: Context, memory: Memory): Promise<Applied> {
   const text = keyText(key);
   const nowMs = context.clock.now();
   // Only repairs are held back in a fight: what was decided and is not there yet, a rollback above all, is written whoever else writes it.
   const pending = drawing.status.route !== undefined && drawing.status.route.appliedAt === undefined;
-  const wanted = wantedOf(context, memory.configs, drawing).filter(({ ref }) => pending || committed.written || !memory.drift.held(text, `${ref.resource.kind} ${ref.name}`, nowMs));
+  const wanted = wantedOf(context, memory.configs, drawing, contents).filter(({ ref }) => pending || committed.written || !memory.drift.held(text, `${ref.resource.kind} ${ref.name}`, nowMs));
   // Committed in this pass: the Canary was the newest an instant ago. Otherwise one live read proves it before anything is repaired.
   const confirm = async (): Promise<string | undefined> => {
     if (committed.written) return undefined;

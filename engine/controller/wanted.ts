@@ -2,7 +2,7 @@
 import type { KubeObject, Resource } from "../ports.ts";
 import { primaryLabel } from "../workload/primary.ts";
 import type { Wanted } from "./apply.ts";
-import type { ConfigReader } from "./configs.ts";
+import type { ConfigReader, Contents } from "./configs.ts";
 import type { SelectorLabel } from "../workload/deployment.ts";
 import { SERVICES } from "../workload/kinds.ts";
 import type { Router } from "../../routing/router.ts";
@@ -16,11 +16,11 @@ import { project, routeIntent, type Drawing } from "./project.ts";
 export const REVISIONS: Resource = { group: "apps", version: "v1", plural: "controllerrevisions", kind: "ControllerRevision" };
 
 /** Revisions, primary, Services, routes, target: whatever traffic is led to is there before the traffic, and a pause is there before a weight. */
-export function wantedOf(context: Context, reader: ConfigReader, drawing: Drawing): Wanted[] {
+export function wantedOf(context: Context, reader: ConfigReader, drawing: Drawing, contents: Contents): Wanted[] {
   const { world, settings } = drawing;
   const projected = project(drawing);
   const found = (object: KubeObject): KubeObject | undefined => world.found.get(keyOf(object));
-  const wanted: Wanted[] = [...projected.revisions.map((object) => entry(REVISIONS, object, undefined)), ...configsWanted(context, reader, drawing)];
+  const wanted: Wanted[] = [...projected.revisions.map((object) => entry(REVISIONS, object, undefined)), ...configsWanted(context, reader, drawing, contents)];
   if (projected.primary !== undefined && world.workload !== undefined) wanted.push(entry(world.workload.resource, projected.primary, world.primary));
   // Before the Services: they may lead to it.
   if (projected.previous !== undefined && world.workload !== undefined) wanted.push(entry(world.workload.resource, projected.previous, world.previous));

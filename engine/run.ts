@@ -77,7 +77,7 @@ export async function runEngine(options: EngineOptions): Promise<void> {
   const api = createKubeApi({ transport, clock, observe });
   const watched = await kinds(options, api);
   const caches: CacheSet = new CacheSet({ ...options, observe, packs: true }, watched, (resource, before, after) => tell(controller, () => everyCanary(options.groups, caches), resource, before, after));
-  const pods = new PodInformers({ ...options, observe, namespaces: [] }, (key) => controller?.wake(key));
+  const pods = new PodInformers({ ...options, observe, namespaces: [] }, (key) => controller?.wakeSoon(key));
   const server = options.port === undefined ? undefined : await listen(options.port, { metrics: () => registry.metrics(), ready: () => caches.synced });
   const watching = caches.run(signal);
   log.info({ version: options.version, groups: [...options.groups.keys()], port: server?.port }, "started");

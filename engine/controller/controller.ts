@@ -21,6 +21,8 @@ import { WorkQueue } from "./workqueue.ts";
 
 /** A pass waits for the API server most of its time. */
 const WORKERS = 32;
+/** What changes around a Canary changes in bursts, pods above all: one pass looks at all of a burst. Far below what anybody is promised (a second). */
+const GATHER_MS = 50;
 /** Passes that may follow each other without waiting, per key: more means that two writers, or a bug, keep each other busy. */
 const BUSY_PASSES_MAX = 50;
 
@@ -81,12 +83,13 @@ export class Controller {
     return parsed.ok ? this.context.router(parsed.canary.spec.provider ?? this.context.options.meshProvider) : undefined;
   }
 
+  /** Something changed that some Canary looks at. */
   objectChanged(plural: string, object: KubeObject): void {
-    for (const key of this.triggers.keysOf(plural, object)) this.queue.add(key);
+    for (const key of this.triggers.keysOf(plural, object)) this.wakeSoon(key);
   }
 
-  wake(key: string): void {
-    this.queue.add(key);
+  wakeSoon(key: string): void {
+    this.queue.addAt(key, this.context.clock.now() + GATHER_MS);
   }
 
   /** Starts working. Call it as the leader, after the caches are synced. */

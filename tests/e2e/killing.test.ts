@@ -9,7 +9,7 @@ const NS = "e2e-killing";
 const APPS = ["one", "two", "three", "four", "five"];
 const RELEASES = 10;
 const VERSIONS = ["6.0.1", "6.0.2", "6.0.3", "6.0.4"];
-/** From the instant at which it leads to the next kill, so that a busy machine on which it starts slowly leaves it some time to work: short enough for several in one rollout of about 15 s. */
+/** From the instant at which it leads to the next kill: short enough for several in one rollout of about 15 s. A busy machine, on which it needs longer to lead, leaves it longer to work. */
 const ALIVE_MS = { least: 1_500, most: 6_000 };
 let engine: Engine;
 const loads: Load[] = [];
@@ -56,12 +56,14 @@ test("fifty rollouts of an engine that is killed again and again", async () => {
   for (const name of APPS) await eventually(`${name} is initialized`, 120, async () => ((await statusOf(NS, name)).phase === "Initialized" ? true : undefined));
   let kills = 0;
   const killing = (async () => {
-    while (!over) {
+    for (let startedAt = Date.now(); !over; ) {
       await eventually("the engine leads", 60, () => Promise.resolve(engine.leads || over ? true : undefined));
-      await sleep(ALIVE_MS.least + Math.random() * (ALIVE_MS.most - ALIVE_MS.least));
+      const most = Math.max(ALIVE_MS.most, 2 * (Date.now() - startedAt));
+      await sleep(ALIVE_MS.least + Math.random() * (most - ALIVE_MS.least));
       await engine.kill("SIGKILL");
       // A killed leader cannot give its lease back; waiting for it to run out is another suite's business.
       await kubectl("-n", NS, "delete", "lease", "killing", "--ignore-not-found");
+      startedAt = Date.now();
       await engine.start();
       kills += 1;
     }

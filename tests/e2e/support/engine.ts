@@ -44,9 +44,13 @@ export class Engine {
     const file = createWriteStream(`dist/e2e/${this.options.log ?? leaseName}.log`, { flags: "a" });
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding("utf8");
+      let begun = "";
       stream?.on("data", (text: string) => {
         file.write(text);
-        this.lines.push(...text.split("\n").filter((line) => line !== ""));
+        // What is read at one time may end in the middle of a line.
+        const lines = (begun + text).split("\n");
+        begun = lines.pop() ?? "";
+        this.lines.push(...lines.filter((line) => line !== ""));
       });
     }
     for (let tries = 0; tries < 600; tries += 1) {

@@ -51,14 +51,22 @@ export async function patch({ transport }: Target, resource: Resource, namespace
   if (answer.status !== 200) throw new Error(`patch ${resource.plural} ${namespace}/${name}: ${answer.status} ${answer.body.slice(0, 200)}`);
 }
 
-/** Follows a kind in all namespaces from now on. Ends when `signal` aborts; what breaks earlier is thrown at whoever waits for the figures. */
+/** Follows a kind in all namespaces from now on, until `signal` aborts. The server ends the watch of a reader that is too slow for it, and it goes on from there. */
 export async function follow({ transport }: Target, resource: Resource, signal: AbortSignal, seen: (object: KubeObject, atMs: number) => void): Promise<void> {
   const path = collection(resource, "");
   const list = await transport.request({ method: "GET", path, query: { limit: "1" }, timeoutMs: 60_000 });
-  const from = (JSON.parse(list.body) as { metadata: { resourceVersion: string } }).metadata.resourceVersion;
-  const stream = await transport.stream({ path, query: { watch: "true", resourceVersion: from, timeoutSeconds: "3500" }, signal });
+  let from = (JSON.parse(list.body) as { metadata: { resourceVersion: string } }).metadata.resourceVersion;
   void (async () => {
-    for await (const line of stream.lines) if (line !== "") seen((JSON.parse(line) as { object: KubeObject }).object, Date.now());
+    while (!signal.aborted) {
+      const stream = await transport.stream({ path, query: { watch: "true", resourceVersion: from, timeoutSeconds: "3500" }, signal });
+      for await (const line of stream.lines) {
+        if (line === "") continue;
+        const { type, object } = JSON.parse(line) as { type: string; object: KubeObject };
+        if (type === "ERROR") throw new Error(`the watch of ${resource.plural} cannot go on: ${line}`);
+        from = object.metadata.resourceVersion ?? from;
+        seen(object, Date.now());
+      }
+    }
   })().catch((error: unknown) => {
     if (!signal.aborted) throw error;
   });

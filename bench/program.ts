@@ -12,8 +12,8 @@ export class Program {
   private readonly begunMs = Date.now();
   leadingMs: number | undefined;
 
-  constructor(prometheus: string, profile?: string) {
-    const args = [...(profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`]), "dist/kurator-rollout.mjs", "controller", "--kubeconfig", required("KR_ENGINE_KUBECONFIG")];
+  constructor(prometheus: string, { profile, heap }: { profile?: string; heap?: number } = {}) {
+    const args = [...(profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`]), ...(heap === undefined ? [] : [`--max-old-space-size=${heap}`]), "dist/kurator-rollout.mjs", "controller", "--kubeconfig", required("KR_ENGINE_KUBECONFIG")];
     args.push("--metrics-server", prometheus, "--lease-namespace", "default", "--lease-name", "bench", "--port", "0", "--log-level", "info");
     this.child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
     mkdirSync("dist/bench", { recursive: true });

@@ -103,7 +103,7 @@ export class Scenario {
   private readonly apps: App[];
   private readonly namespaces: string[];
 
-  constructor(private readonly target: Target, private readonly size: Size, private readonly say: (line: string) => void, private readonly profile?: string) {
+  constructor(private readonly target: Target, private readonly size: Size, private readonly say: (line: string) => void, private readonly how: { profile?: string; heap?: number } = {}) {
     this.namespaces = Array.from({ length: size.namespaces }, (_, index) => `bench-${index}`);
     this.apps = Array.from({ length: size.canaries }, (_, index) => ({ namespace: this.namespaces[index % size.namespaces] ?? "", name: `app-${index}` }));
   }
@@ -112,7 +112,7 @@ export class Scenario {
     await this.furnish();
     const prometheus = await answering();
     const audit = new Audit();
-    let engine = new Program(prometheus.url, this.profile);
+    let engine = new Program(prometheus.url, this.how);
     try {
       await follow(this.target, CANARIES, this.watching.signal, (object, atMs) => this.seen.canary(object, atMs));
       await follow(this.target, DEPLOYMENTS, this.watching.signal, (object, atMs) => this.seen.deployment(object, atMs));
@@ -137,7 +137,7 @@ export class Scenario {
       const { peak } = engine.memory();
       // With everything there, as after an upgrade.
       await engine.stop();
-      engine = new Program(prometheus.url);
+      engine = new Program(prometheus.url, { heap: this.how.heap });
       const startSeconds = (await engine.ready()) / 1000;
       return { ...this.size, startSeconds, initialising, idleRequests, idleCpuPercent, rollout: { ...rollout, ...figures }, rollback: { reactionMs }, memoryMiB: { atStart, idle, peak } };
     } finally {

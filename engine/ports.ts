@@ -63,7 +63,7 @@ export interface Fault {
 
 export type Result<T> = { ok: true; value: T } | { ok: false; fault: Fault };
 
-/** Uid and resourceVersion of the object that a write was computed from; the API server answers 409 when either has moved. */
+/** Uid and resourceVersion of the object that a write was computed from, or of a newer one that is alike in what is written; the API server answers 409 when either has moved. */
 export interface Precondition {
   uid: string;
   resourceVersion: string;

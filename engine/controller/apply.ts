@@ -1,8 +1,9 @@
 // Makes the cluster as it was rendered: fenced writes of what differs from the caches, in the order given.
-// Guarantees: each write carries the uid and resourceVersion of what it was computed from, or of one in which nothing has moved that is rendered; nothing is
+// Guarantees: each write carries the uid and resourceVersion of what it was computed from, or of a newer one that is alike in what is written; nothing is
 // re-read and tried again; nothing is written by a leader whose lease ran out, over an object with a higher epoch, or when pods would go whose route is not seen to be gone.
 // Assumptions: the status that `wanted` was rendered from is committed.
 import { isDeepStrictEqual } from "node:util";
+import { isMap, type Json } from "../../crds/json.ts";
 import { EPOCH, MARKS } from "../../crds/marks.ts";
 import { mergePatch } from "../workload/mergepatch.ts";
 import type { Fault, KubeObject, ObjectRef, Result } from "../ports.ts";
@@ -61,7 +62,7 @@ export async function apply(
     const unproved = await before?.();
     if (unproved !== undefined) return { kind: "stopped", why: unproved };
     if (!context.leadership.mayWrite()) return { kind: "stopped", why: "the lease may have run out" };
-    const result = await write(context, ref, unmoved(context, ref, found), object, patch, replace === true);
+    const result = await write(context, ref, unmoved(context, ref, found, patch), object, patch, replace === true);
     if (!result.ok) return { kind: "stopped", why: result.fault.message, fault: result.fault, ref };
     context.caches.absorb(result.value);
     written?.(result.value);
@@ -84,19 +85,27 @@ async function write({ api, caches }: Context, ref: ObjectRef, found: KubeObject
 }
 
 /**
- * The newest that the cache has of an object, where nothing has moved that is rendered: the platform's controllers write into status and annotations of their own
- * that they have seen an edit, and each write that follows the edit at once would be refused.
+ * The newest that the cache has of an object, where nothing has moved that is written here or says whose it is: the platform's controllers note in the status
+ * and in annotations of their own that they have seen an edit, and each write that follows the edit at once would be refused.
  */
-function unmoved({ caches }: Context, { resource, namespace, name }: ObjectRef, found: KubeObject | undefined): KubeObject | undefined {
+function unmoved({ caches }: Context, { resource, namespace, name }: ObjectRef, found: KubeObject | undefined, patch: object | undefined): KubeObject | undefined {
   const generation = found?.metadata.generation;
   const newest = generation === undefined ? undefined : caches.get(placeOf(resource), namespace, name);
-  return newest !== undefined && generation !== undefined && newest.metadata.generation === generation && isDeepStrictEqual(marksOf(newest), marksOf(found)) ? newest : found;
+  if (found === undefined || patch === undefined || newest === undefined || newest.metadata.generation !== generation) return found;
+  return isDeepStrictEqual(marksOf(newest), marksOf(found)) && sameAt(patch, found, newest) ? newest : found;
 }
 
-/** What of its metadata says whose it is; what users want of it moves the generation. */
-function marksOf(object: KubeObject | undefined): unknown {
-  const { uid, labels, annotations = {}, ownerReferences, deletionTimestamp } = object?.metadata ?? {};
+function marksOf({ metadata }: KubeObject): unknown {
+  const { uid, labels, annotations = {}, ownerReferences, deletionTimestamp } = metadata;
   return { uid, labels, ownerReferences, deletionTimestamp, marks: Object.entries(annotations).filter(([key]) => key.startsWith(MARKS)) };
+}
+
+/** Whether two objects are alike in what a patch writes. */
+function sameAt(patch: object, left: object, right: object): boolean {
+  return Object.entries(patch).every(([key, written]: [string, unknown]) => {
+    const [before, after] = [(left as Json)[key], (right as Json)[key]];
+    return isMap(written) && isMap(before) && isMap(after) ? sameAt(written, before, after) : isDeepStrictEqual(before, after);
+  });
 }
 
 function fence({ leadership }: Context, found: KubeObject | undefined): string | undefined {

@@ -1,5 +1,5 @@
 // What do the ConfigMaps and Secrets hold that an app reads? Their metadata are watched; a content is read only when its resourceVersion has moved, and
-// nothing of it is kept but a checksum.
+// nothing of it outlives the pass but a checksum.
 import { ownerMark, OWNER, type ConfigKind, type OwnerIdentity } from "../../crds/marks.ts";
 import type { CanaryStatus } from "../../crds/status.ts";
 import type { Fault, KubeApi, KubeObject, ObjectRef, Resource } from "../ports.ts";
@@ -33,7 +33,7 @@ export interface Unread {
   fault: Fault;
 }
 
-/** What one pass has read; it ends with the pass. */
+/** What one pass has read of what is copied; it ends with the pass. */
 export type Contents = ReadonlyMap<ConfigKey, KubeObject>;
 
 export function resourceOf(key: ConfigKey): Resource {
@@ -83,7 +83,7 @@ export class ConfigReader {
     if (!found.ok && found.fault.class === "not-found") return undefined;
     if (!found.ok) return unread(namespace, key, found.fault);
     this.absorb(namespace, key, found.value);
-    contents.set(key, found.value);
+    if (isCopied(found.value.metadata) && isAppType(found.value)) contents.set(key, found.value);
     return undefined;
   }
 

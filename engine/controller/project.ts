@@ -180,23 +180,26 @@ export function leads({ router, workload }: Pick<World, "router" | "workload">):
   return (router?.revisions === true) === (workload?.primary === "revision");
 }
 
-/** What the primary runs: as it was stored or, where this very pass stores it first, as the live target has it. */
-export function promotedOf({ world, status }: Pick<Drawing, "world" | "status">): StoredRevision | undefined {
-  const hash = status.primary?.revision ?? "";
-  return world.revisions.get(hash)?.revision ?? (world.revision?.hash === hash ? world.revision : undefined);
+/** What the primary runs: as it is stored, or as this very pass stores it first. */
+export function promotedOf(drawing: Drawing): StoredRevision | undefined {
+  const hash = drawing.status.primary?.revision ?? "";
+  return drawing.world.revisions.get(hash)?.revision ?? unstored(drawing).get(hash);
 }
 
 /** Stored before anything runs on it, and only ever from the live target while that is still the revision in question. */
-function missingRevisions(drawing: Drawing): KubeObject[] {
-  const { world, status, settings } = drawing;
+function unstored({ world, status }: Pick<Drawing, "world" | "status">): Map<string, StoredRevision> {
   const { primary, label, configs } = world;
   // A primary that another engine rendered is the only source of what it runs.
   const adopted = primary !== undefined && label !== undefined && primary.metadata.annotations?.[REVISION] === undefined ? adoptedRevision(primary, label, world.revision, configs.originals, configs.primary) : undefined;
   const wanted = new Set([status.primary?.revision, status.run?.revision, status.lastPromotedSpec]);
+  const found = (keepsRevisions(world) ? namedRevisions(world) : [world.revision, adopted]).filter((revision) => revision !== undefined && wanted.has(revision.hash) && !world.revisions.has(revision.hash)) as StoredRevision[];
+  return new Map(found.map((revision) => [revision.hash, revision]));
+}
+
+function missingRevisions(drawing: Drawing): KubeObject[] {
+  const { world, status, settings } = drawing;
   const kept = keepsRevisions(world);
-  const found = (kept ? namedRevisions(world) : [world.revision, adopted]).filter((revision) => revision !== undefined && wanted.has(revision.hash) && !world.revisions.has(revision.hash)) as StoredRevision[];
-  const missing = new Map(found.map((revision) => [revision.hash, revision]));
-  return [...missing.values()].map((revision) => {
+  return [...unstored(drawing).values()].map((revision) => {
     const object = renderRevision(world.namespace, settings.target, revision, (status.counters?.runs ?? 0) + 1);
     // Nothing else remembers how to give the app back, so they outlive the Canary in any case.
     return owned(kept ? { ...drawing, settings: { ...settings, revertOnDeletion: true } } : drawing, { ...object, metadata: { ...object.metadata, annotations: { [ORIGIN]: "created", ...(kept ? { [HANDBACK]: handback(drawing) } : {}) } } }, false);

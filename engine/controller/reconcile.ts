@@ -7,7 +7,7 @@ import { conditionsOf } from "../machine/conditions.ts";
 import { settingsOf } from "../machine/settings.ts";
 import type { Transition, Wake } from "../machine/types.ts";
 import type { Fault, KubeObject, ObjectRef } from "../ports.ts";
-import { apply, type Applied } from "./apply.ts";
+import { apply, type Applied, type Wanted } from "./apply.ts";
 import { commit } from "./commit.ts";
 import type { Context } from "./context.ts";
 import { handBack } from "./handback.ts";
@@ -19,7 +19,7 @@ import { HANDS_OFF, problemsOf } from "./problems.ts";
 import { inFlight, type Drawing } from "./project.ts";
 import { prune, retire } from "./prune.ts";
 import { rivalOf } from "./rivals.ts";
-import { wantedOf } from "./wanted.ts";
+import { REVISIONS, wantedOf } from "./wanted.ts";
 import { configKeys, lastRouter, routesKnown, worldOf } from "./world.ts";
 
 const UNREAD_LOOK_MS = 5_000;
@@ -179,7 +179,11 @@ async function applyAll(key: Key, drawing: Drawing, committed: Written, contents
   const nowMs = context.clock.now();
   // Only repairs are held back in a fight: what was decided and is not there yet, a rollback above all, is written whoever else writes it.
   const pending = drawing.status.route !== undefined && drawing.status.route.appliedAt === undefined;
-  const wanted = wantedOf(context, memory.configs, drawing, contents).filter(({ ref }) => pending || committed.written || !memory.drift.held(text, `${ref.resource.kind} ${ref.name}`, nowMs));
+  const all = wantedOf(context, memory.configs, drawing, contents);
+  const held = ({ ref }: Wanted): boolean => !pending && !committed.written && memory.drift.held(text, `${ref.resource.kind} ${ref.name}`, nowMs);
+  // What comes behind a revision is rendered from it, and waits for it.
+  const unstored = all.findIndex((entry) => entry.ref.resource.kind === REVISIONS.kind && held(entry));
+  const wanted = (unstored < 0 ? all : all.slice(0, unstored)).filter((entry) => !held(entry));
   // Committed in this pass: the Canary was the newest an instant ago. Otherwise one live read proves it before anything is repaired.
   const confirm = async (): Promise<string | undefined> => {
     if (committed.written) return undefined;

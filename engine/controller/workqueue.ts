@@ -9,7 +9,8 @@ export class WorkQueue {
   private readonly queue: string[] = [];
   private readonly dirty = new Set<string>();
   private readonly working = new Set<string>();
-  private readonly delayed = new Map<string, { atMs: number; cancel: () => void }>();
+  /** `dueMs` on the monotonic clock: one that was named before the wall clock was set must not outlast what is named after. */
+  private readonly delayed = new Map<string, { dueMs: number; cancel: () => void }>();
   private readonly failures = new Map<string, number>();
   private readonly waiters: ((key: string | undefined) => void)[] = [];
   private closed = false;
@@ -37,14 +38,16 @@ export class WorkQueue {
   /** At the latest at `atMs`; an earlier wish that is already there stays. */
   addAt(key: string, atMs: number): void {
     if (this.closed) return;
+    const delayMs = Math.max(atMs - this.clock.now(), 0);
+    const dueMs = this.clock.monotonic() + delayMs;
     const known = this.delayed.get(key);
-    if (known !== undefined && known.atMs <= atMs) return;
+    if (known !== undefined && known.dueMs <= dueMs) return;
     known?.cancel();
-    const cancel = this.clock.after(Math.max(atMs - this.clock.now(), 0), () => {
+    const cancel = this.clock.after(delayMs, () => {
       this.delayed.delete(key);
       this.add(key);
     });
-    this.delayed.set(key, { atMs, cancel });
+    this.delayed.set(key, { dueMs, cancel });
   }
 
   /** Again after 0.1 s, 0.2 s, 0.4 s ... 60 s, until `forgive`. */

@@ -1,5 +1,5 @@
 // What should the engine's copy of the target look like, and which fields of the target itself does the engine set? The copy is rendered from a
-// stored revision, never from the live target, and the same revision renders the same pod template, so that nothing rolls without a cause.
+// revision that is stored before it, never from what the target is by then, and the same revision renders the same pod template, so that nothing rolls without a cause.
 import { defined, isMap, map, number, texts, type Json } from "../../crds/json.ts";
 import { HANDS_OFF, MARKS, ORIGIN, REVISION, TOOLKIT } from "../../crds/marks.ts";
 import type { KubeObject } from "../ports.ts";

@@ -122,6 +122,23 @@ describe("what Flagger left is not quite what this engine would have made", () =
     await scene.end();
   });
 
+  test("fields of the target that are no revision have been edited since: the primary stays as it is until there is a release", async () => {
+    const scene = await installed({ phase: "Succeeded" });
+    edit(scene, DEPLOYMENTS, "app", (object) => Object.assign(object.spec as object, { minReadySeconds: 7, progressDeadlineSeconds: 77 }));
+    const { spec, metadata } = structuredClone(found(scene, DEPLOYMENTS, "app-primary"));
+    const generations = new Set<number | undefined>();
+    scene.store.subscribe(({ object }) => void (object.kind === "Deployment" && object.metadata.name === "app-primary" && generations.add(object.metadata.generation)));
+    scene.start("one");
+    await scene.advance(60_000);
+    expect(found(scene, DEPLOYMENTS, "app-primary").metadata.annotations?.[`${MARKS}owner`]).toBe("flagger.app/app");
+    expect(found(scene, DEPLOYMENTS, "app-primary").spec).toEqual(spec);
+    expect([...generations]).toEqual([metadata.generation]);
+    setImage(scene, "3.0.0");
+    expect(await scene.until(() => scene.status().run?.outcome === "Promoted", 400)).toBe(true);
+    expect(found(scene, DEPLOYMENTS, "app-primary").spec).toMatchObject({ minReadySeconds: 7, progressDeadlineSeconds: 77 });
+    await scene.end();
+  });
+
   test("what changed while nobody looked is one run", async () => {
     const scene = await installed({ phase: "Succeeded" });
     setImage(scene, "2.0.0");

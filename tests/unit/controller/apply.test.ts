@@ -1,4 +1,4 @@
-// What does a write prove to the API server? The version it was computed from, or a newer one in which nothing has moved that is rendered.
+// What does a write prove to the API server? The version it was computed from, or a newer one that is alike in what is written.
 import { expect, test } from "@jest/globals";
 import { apply } from "../../../engine/controller/apply.ts";
 import type { Context } from "../../../engine/controller/context.ts";
@@ -13,7 +13,7 @@ function deployment(resourceVersion: string, metadata: Partial<KubeObject["metad
 }
 
 /** Which version the write of `wanted` names when the cache has `cached` by then. */
-async function versionNamed(found: KubeObject, cached: KubeObject | undefined): Promise<string | undefined> {
+async function versionNamed(found: KubeObject, cached: KubeObject | undefined, object: KubeObject = { ...found, spec: { replicas: 2 } }): Promise<string | undefined> {
   let named: Precondition | undefined;
   const context = {
     api: { patch: (_ref: unknown, _patch: unknown, precondition: Precondition) => ((named = precondition), Promise.resolve({ ok: true, value: found })) },
@@ -21,7 +21,7 @@ async function versionNamed(found: KubeObject, cached: KubeObject | undefined): 
     leadership: { epoch: 7, mayWrite: () => true, superseded: () => undefined },
     log: testLog(),
   } as unknown as Context;
-  await apply(context, [{ ref: REF, found, object: { ...found, spec: { replicas: 2 } } }], () => Promise.resolve(undefined));
+  await apply(context, [{ ref: REF, found, object }], () => Promise.resolve(undefined));
   return named?.resourceVersion;
 }
 
@@ -38,6 +38,12 @@ test.each([
   ["it is being deleted", deployment("12", { deletionTimestamp: "2030-01-01T00:00:00Z", annotations: { "rollout.kurator.dev/epoch": "7" } }), "10"],
 ])("%s", async (_why, cached, version) => {
   expect(await versionNamed(found, cached)).toBe(version);
+});
+
+test("an annotation that is about to be written has been written by its user", async () => {
+  const paused = (replicas: string, resourceVersion: string): KubeObject => deployment(resourceVersion, { annotations: { "autoscaling.keda.sh/paused-replicas": replicas } });
+  expect(await versionNamed(paused("0", "10"), paused("4", "12"), deployment("10"))).toBe("10");
+  expect(await versionNamed(paused("0", "10"), paused("0", "12"), deployment("10"))).toBe("12");
 });
 
 test("what has no generation is written as it was found", async () => {

@@ -87,7 +87,7 @@ test("a Revision that never becomes ready meets no user, and fails at the deadli
 test("an image pushed in the middle of a run gets no user before its own run, and the template put back ends the run", async () => {
   const { scene, knative } = await begun();
   release(scene, "2.0.0");
-  expect(await scene.until(() => scene.status().route?.canaryWeight === 40, 100)).toBe(true);
+  expect(await scene.until(() => scene.status().route?.canaryWeight === 40 && scene.status().route?.appliedAt !== undefined, 100)).toBe(true);
   const first = scene.status().run?.id;
   knative.led.length = 0;
   release(scene, "3.0.0");

@@ -93,7 +93,7 @@ function specShape(dialect: Dialect) {
       })
       .optional()
       .describe("After a promotion: the way back without an analysis"),
-    drainSeconds: z.int().min(0).max(600).optional().describe("Seconds that pods live on after the last traffic was led away from them"),
+    drainSeconds: z.int().min(0).max(600).optional().describe("Seconds that proxies get to hear of a change: that pods live on after the last traffic was led away from them, and that Services exist before the first traffic is led to them"),
   });
 }
 

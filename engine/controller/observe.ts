@@ -73,7 +73,8 @@ function primarySeen({ world, settings, status }: Drawing): PrimarySeen | undefi
   const revision = primary.metadata.annotations?.[REVISION] ?? (workload.primary === "copy" ? revisionOf(primary).hash : label === undefined ? undefined : adoptedRevision(primary, label, world.revision, configs.originals, configs.primary).hash);
   const floor = floorOf(status, world.scaler);
   const undersized = floor === undefined || availableReplicas >= floor ? undefined : `${availableReplicas} of ${floor} pods that all traffic takes are available`;
-  return { undersized, revision, images: imagesOf((primary.spec as { template?: unknown } | undefined)?.template), replicas, availableReplicas, readiness };
+  const createdMs = Date.parse(primary.metadata.creationTimestamp ?? "");
+  return { undersized, revision, images: imagesOf((primary.spec as { template?: unknown } | undefined)?.template), replicas, availableReplicas, readiness, ...(Number.isNaN(createdMs) ? {} : { createdMs }) };
 }
 
 function previousSeen({ world, settings }: Drawing): PreviousSeen | undefined {

@@ -40,6 +40,8 @@ export interface PrimarySeen {
   replicas: number;
   availableReplicas: number;
   readiness: Readiness;
+  /** When it was made, and its Services with it; undefined where nothing was. */
+  createdMs?: number;
 }
 
 /** Pods of the revision before the promoted one, where they are kept. */

@@ -1,7 +1,7 @@
 // From a running app to a primary that serves in its place. The target keeps running until the primary has the traffic and the old route has drained.
 import { adopt } from "./adopting.ts";
 import { confirmRoute, IMAGES_MAX, iso, judged, move, named, normal, routeTo, stay } from "../moves.ts";
-import type { Move, Situation, TargetSeen } from "../types.ts";
+import type { Move, PrimarySeen, Situation, TargetSeen } from "../types.ts";
 
 const STALE_LOOK_MS = 1_000;
 
@@ -17,6 +17,8 @@ export function initializing(at: Situation): Move {
   const primary = seen.primary;
   if (status.primary === undefined || primary === undefined || primary.revision !== status.primary.revision) return stay(at, `waiting for ${settings.primary} to be created`);
   if (status.route === undefined) {
+    const unheard = unheardOf(at, primary);
+    if (primary.readiness.ready && unheard !== undefined) return stay(at, `${settings.primary} is ready, and its Service so new that proxies may not know it`, { atMs: unheard });
     if (primary.readiness.ready) return move(at, { route: routeTo(0) }, `${settings.primary} is ready: traffic moves to it`);
     const waiting = stay(at, primary.readiness.why);
     return primary.readiness.deadlineExceeded ? { ...waiting, problem: primaryNeverReady(at, primary.readiness.why) } : waiting;
@@ -39,6 +41,15 @@ export function initializing(at: Situation): Move {
     "primary serves, target scaled to zero",
     normal("Initialized", `Initialization done! ${named(at, at.canary.metadata.name)}`),
   );
+}
+
+/**
+ * Until when proxies that lag may not know a Service that was just made, while a route to it reaches them first: those answer with 503. They get as long as they
+ * get to hear that a route is gone. Undefined when that is over, or where the API server's clock is so far from ours that its age is not known.
+ */
+function unheardOf({ seen, settings }: Situation, { createdMs = Number.NaN }: PrimarySeen): number | undefined {
+  const ageMs = seen.nowMs - createdMs;
+  return Math.abs(ageMs) < settings.drainMs ? createdMs + settings.drainMs : undefined;
 }
 
 function missing(at: Situation): Move {

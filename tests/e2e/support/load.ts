@@ -1,6 +1,6 @@
 // Constant traffic through the ingress gateway, and what became of every request.
 import { Agent, get } from "node:http";
-import { serviceIp, sleep } from "./cluster.ts";
+import { eventually, serviceIp, sleep } from "./cluster.ts";
 
 export interface Counted {
   ok: number;
@@ -34,6 +34,9 @@ export class Load {
   /** About 80 requests a second with the default pause. */
   static async start(host: string, pauseMs = 50, path = "/", clients = CLIENTS, headers: Record<string, string> = {}): Promise<Load> {
     const load = new Load(`http://${await serviceIp("istio-system", "istio-ingressgateway")}${path}`, host, pauseMs, headers);
+    // Pods are ready before the gateway knows of them, and of a route that has just been made.
+    let last: number | undefined;
+    await eventually(`the gateway knows ${host}`, 30, async () => ((last = await load.status()) === undefined || last === 404 || last === 503 ? undefined : true), () => last);
     load.clients = Array.from({ length: clients }, () => load.client());
     return load;
   }
@@ -63,6 +66,17 @@ export class Load {
     await Promise.all(this.clients);
     this.agent.destroy();
     return this.counted;
+  }
+
+  private status(): Promise<number | undefined> {
+    return new Promise((resolve) => {
+      const request = get(this.address, { agent: this.agent, headers: { host: this.host, ...this.headers }, timeout: 10_000 }, (response) => {
+        response.resume();
+        response.on("close", () => resolve(response.statusCode));
+      });
+      request.on("timeout", () => request.destroy());
+      request.on("error", () => resolve(undefined));
+    });
   }
 
   private async client(): Promise<void> {

@@ -152,7 +152,7 @@ export class SimulatedWorld {
     const { primary, target, run } = this.status;
     for (const hash of [primary?.revision, run?.revision]) if (hash !== undefined && hash === this.target?.hash) this.stored.add(hash);
     if (primary !== undefined && this.primary?.revision !== primary.revision && this.stored.has(primary.revision)) {
-      this.primary = { undersized: undefined, revision: primary.revision, images: primary.images, replicas: 2, availableReplicas: this.primary?.availableReplicas ?? 0, readiness: { ready: false, why: "rolling", deadlineExceeded: false } };
+      this.primary = { undersized: undefined, revision: primary.revision, images: primary.images, replicas: 2, availableReplicas: this.primary?.availableReplicas ?? 0, readiness: { ready: false, why: "rolling", deadlineExceeded: false }, createdMs: this.primary?.createdMs ?? this.nowMs };
     }
     if (this.primary !== undefined && this.primaryStarts) this.primary = { ...this.primary, availableReplicas: 2, readiness: { ready: true } };
     if (this.target === undefined || target === undefined) return;

@@ -28,9 +28,27 @@ describe("taking over an app", () => {
 
   test("a bump during the drain of the take-over gets its own run", () => {
     const world = new SimulatedWorld();
-    world.at(3, () => world.push("v2")).run();
+    world.at(13, () => world.push("v2")).run();
     expect(world.trace.slice(0, 4)).toEqual(["Initializing 0", "Initialized 0", "Progressing 0", "Progressing 10"]);
     expect(world.status).toMatchObject({ phase: "Succeeded", lastPromotedSpec: "v2" });
+  });
+
+  test.each([[undefined, 10], [4, 4], [0, 0]])("with a drain of %s s the Services exist for %i s before the first traffic", (drainSeconds, seconds) => {
+    const world = new SimulatedWorld(spec({ drainSeconds }));
+    let routedMs = Number.NaN;
+    world.onCommit = () => {
+      if (Number.isNaN(routedMs) && world.status.route !== undefined) routedMs = world.nowMs;
+    };
+    world.run(60);
+    expect(routedMs - (world.primary?.createdMs ?? Number.NaN)).toBeGreaterThanOrEqual(seconds * SECOND);
+    expect(routedMs - (world.primary?.createdMs ?? Number.NaN)).toBeLessThan(seconds * SECOND + 2 * SECOND);
+    expect(world.status.phase).toBe("Initialized");
+  });
+
+  test("a clock that is hours behind the API server's does not hold the take-over for hours", () => {
+    const world = new SimulatedWorld();
+    world.at(1, () => (world.primary = { ...world.primary!, createdMs: T0 + 3600 * SECOND })).run(60);
+    expect(world.status.phase).toBe("Initialized");
   });
 
   test("a Canary made anew beside a primary adopts it, and a changed target runs", () => {

@@ -5,7 +5,7 @@ import { BUGS } from "./bugs.ts";
 import { live, type Told } from "./life.ts";
 
 /** A bug that so many lives do not show survives. */
-const LIVES_MAX = 40;
+const LIVES_MAX = 200;
 
 interface Options {
   seed?: string;
@@ -70,7 +70,7 @@ async function selfTest(first: number, only: string | undefined): Promise<number
     if (only !== undefined && only !== name) continue;
     const found = await noticed(first, bug);
     if (found === undefined) survivors += 1;
-    out(found === undefined ? `SURVIVED ${name}: ${bug.about}; not noticed in ${LIVES_MAX} lives` : `noticed  ${name}: in life ${found.lives} (seed ${found.told.seed}), ${found.told.wrong[0] ?? ""}`);
+    out(found === undefined ? `SURVIVED ${name}: ${bug.about}; not noticed in ${LIVES_MAX} lives` : `noticed  ${name}: in life ${found.lives} (seed ${found.told.seed}), ${(found.told.wrong[0] ?? "").slice(0, 200)}`);
   }
   out(`${Object.keys(BUGS).length} bugs planted, ${survivors} survived`);
   return survivors;

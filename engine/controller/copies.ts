@@ -8,7 +8,7 @@ import { mergePatch } from "../workload/mergepatch.ts";
 import type { Wanted } from "./apply.ts";
 import { isOurs, metadataOf, refOfConfig, type ConfigReader, type Contents } from "./configs.ts";
 import type { Context } from "./context.ts";
-import { owned, promotedOf, type Drawing } from "./project.ts";
+import { owned, revisionAt, type Drawing } from "./project.ts";
 
 /** Annotation on snapshots, which are all immutable: their original was as well, so the primary's copy is. */
 const WAS_IMMUTABLE = `${MARKS}immutable`;
@@ -21,8 +21,8 @@ export function configsWanted(context: Context, reader: ConfigReader, drawing: D
   const { world, status, canary } = drawing;
   // The primary of a Canary without a decision is nobody's business.
   if (world.configs.target === undefined || status.primary === undefined) return [];
-  const promoted = promotedOf(drawing);
-  const running = world.revisions.get(status.run?.revision ?? "")?.revision ?? (world.revision?.hash === status.run?.revision ? world.revision : undefined);
+  const promoted = revisionAt(drawing, status.primary.revision);
+  const running = revisionAt(drawing, status.run?.revision);
   const names = world.copiesOf(promoted);
   const wanted = new Map<string, Wanted>();
   /** Contents of the snapshots that this pass writes, for the copies behind them. */
@@ -55,8 +55,7 @@ function snapshot(context: Context, reader: ConfigReader, drawing: Drawing, cont
     found: undefined,
     object: placeholder(ref),
     load: async () => {
-      const known = contents.get(from);
-      const source: Result<KubeObject> = known !== undefined && configChecksum(known) === checksum ? { ok: true, value: known } : await withContent(context, refOfConfig(namespace, from), checksum);
+      const source = await withContent(context, refOfConfig(namespace, from), checksum, contents.get(from));
       if (!source.ok) return source.fault;
       const annotations: Record<string, string> = source.value.immutable === true ? { [WAS_IMMUTABLE]: "true" } : {};
       const kept = { ...source.value, metadata: { ...source.value.metadata, annotations } };
@@ -81,8 +80,7 @@ function copy(context: Context, reader: ConfigReader, drawing: Drawing, taken: R
     written: (object) => reader.absorb(world.namespace, place, object),
     load: async () => {
       const kept = snapshotOf(drawing, key, checksum);
-      const fresh = taken.get(`${kept.resource.kind}/${kept.name}`);
-      const stored: Result<KubeObject> = fresh === undefined ? await withContent(context, kept, checksum) : { ok: true, value: fresh };
+      const stored = await withContent(context, kept, checksum, taken.get(`${kept.resource.kind}/${kept.name}`));
       const source = stored.ok ? stored : await withContent(context, refOfConfig(world.namespace, key), checksum);
       if (!source.ok) return { ...source.fault, message: `what the promoted revision reads of ${ref.resource.kind} ${world.namespace}/${name} is stored nowhere (${source.fault.message}); roll out a new revision` };
       // One that came meanwhile refuses to be created, which ends the pass.
@@ -107,7 +105,9 @@ function snapshotOf({ world, settings }: Drawing, key: ConfigKey, checksum: stri
   return refOfConfig(world.namespace, keyOfConfig({ kind, name: snapshotName(name, settings.target, checksum) }));
 }
 
-async function withContent({ api }: Context, ref: ObjectRef, checksum: string): Promise<Result<KubeObject>> {
+/** @param known what this pass has read or written of it; it is read where that is nothing, or something else */
+async function withContent({ api }: Context, ref: ObjectRef, checksum: string, known?: KubeObject): Promise<Result<KubeObject>> {
+  if (known !== undefined && configChecksum(known) === checksum) return { ok: true, value: known };
   const found = await api.get(ref);
   if (!found.ok || configChecksum(found.value) === checksum) return found;
   return { ok: false, fault: { class: "invalid", message: `${ref.resource.kind} ${ref.namespace}/${ref.name} holds something else by now` } };

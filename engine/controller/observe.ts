@@ -1,6 +1,7 @@
 // What is the case? Turns cached objects, the clock and arrived answers into the one value that the machine decides on. It never waits and never writes.
 import type { Problem } from "../../crds/problem.ts";
 import { REVISION, groupOf } from "../../crds/marks.ts";
+import { instant } from "../machine/moves.ts";
 import type { Answer, Observation, PreviousSeen, PrimarySeen, TargetSeen, TrafficSeen } from "../machine/types.ts";
 import type { KubeObject } from "../ports.ts";
 import { mergePatch } from "../workload/mergepatch.ts";
@@ -73,8 +74,7 @@ function primarySeen({ world, settings, status }: Drawing): PrimarySeen | undefi
   const revision = primary.metadata.annotations?.[REVISION] ?? (workload.primary === "copy" ? revisionOf(primary).hash : label === undefined ? undefined : adoptedRevision(primary, label, world.revision, configs.originals, configs.primary).hash);
   const floor = floorOf(status, world.scaler);
   const undersized = floor === undefined || availableReplicas >= floor ? undefined : `${availableReplicas} of ${floor} pods that all traffic takes are available`;
-  const createdMs = Date.parse(primary.metadata.creationTimestamp ?? "");
-  return { undersized, revision, images: imagesOf((primary.spec as { template?: unknown } | undefined)?.template), replicas, availableReplicas, readiness, ...(Number.isNaN(createdMs) ? {} : { createdMs }) };
+  return { undersized, revision, images: imagesOf((primary.spec as { template?: unknown } | undefined)?.template), replicas, availableReplicas, readiness, createdMs: instant(primary.metadata.creationTimestamp) };
 }
 
 function previousSeen({ world, settings }: Drawing): PreviousSeen | undefined {

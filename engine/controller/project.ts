@@ -104,8 +104,8 @@ function isAlone(drawing: Drawing): boolean {
 }
 
 function primaryCopy(drawing: Drawing): KubeObject | undefined {
-  const { world, settings } = drawing;
-  const promoted = promotedOf(drawing);
+  const { world, status, settings } = drawing;
+  const promoted = revisionAt(drawing, status.primary?.revision);
   if (promoted === undefined || world.target === undefined) return undefined;
   const rendered = renderServiceCopy({ target: world.target, revision: promoted, name: settings.primary, found: world.primary, includeLabelPrefixes: drawing.includeLabelPrefixes });
   rendered.metadata = { ...rendered.metadata, annotations: { ...rendered.metadata.annotations, [HANDBACK]: handback(drawing) } };
@@ -180,9 +180,8 @@ export function leads({ router, workload }: Pick<World, "router" | "workload">):
   return (router?.revisions === true) === (workload?.primary === "revision");
 }
 
-/** What the primary runs: as it is stored, or as this very pass stores it first. */
-export function promotedOf(drawing: Drawing): StoredRevision | undefined {
-  const hash = drawing.status.primary?.revision ?? "";
+/** A revision as it is stored, or as this very pass stores it first. */
+export function revisionAt(drawing: Drawing, hash = ""): StoredRevision | undefined {
   return drawing.world.revisions.get(hash)?.revision ?? unstored(drawing).get(hash);
 }
 
@@ -208,7 +207,7 @@ function missingRevisions(drawing: Drawing): KubeObject[] {
 
 function primary(drawing: Drawing): KubeObject | undefined {
   const { world, status } = drawing;
-  const promoted = promotedOf(drawing);
+  const promoted = revisionAt(drawing, status.primary?.revision);
   if (promoted === undefined || world.target === undefined || world.label === undefined) return undefined;
   const found = world.primary;
   const replicas = found === undefined ? 0 : (world.workload?.replicas(found) ?? 0);

@@ -40,7 +40,7 @@ export interface PrimarySeen {
   replicas: number;
   availableReplicas: number;
   readiness: Readiness;
-  /** When it was made, and its Services with it; undefined where nothing was. */
+  /** When it was made, and its Services with it; NaN or undefined where that is not known or nothing was made. */
   createdMs?: number;
 }
 

@@ -17,9 +17,11 @@ export function initializing(at: Situation): Move {
   const primary = seen.primary;
   if (status.primary === undefined || primary === undefined || primary.revision !== status.primary.revision) return stay(at, `waiting for ${settings.primary} to be created`);
   if (status.route === undefined) {
-    const unheard = unheardOf(at, primary);
-    if (primary.readiness.ready && unheard !== undefined) return stay(at, `${settings.primary} is ready, and its Service so new that proxies may not know it`, { atMs: unheard });
-    if (primary.readiness.ready) return move(at, { route: routeTo(0) }, `${settings.primary} is ready: traffic moves to it`);
+    if (primary.readiness.ready) {
+      const atMs = unheardOf(at, primary);
+      if (atMs !== undefined) return stay(at, `${settings.primary} is ready, and its Service so new that proxies may not know it`, { atMs });
+      return move(at, { route: routeTo(0) }, `${settings.primary} is ready: traffic moves to it`);
+    }
     const waiting = stay(at, primary.readiness.why);
     return primary.readiness.deadlineExceeded ? { ...waiting, problem: primaryNeverReady(at, primary.readiness.why) } : waiting;
   }

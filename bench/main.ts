@@ -26,7 +26,7 @@ const program = new Command("bench")
   .option("--foreign <n>", "Deployments that are nobody's target", "0")
   .option("--namespaces <n>", "over which both are spread", "1")
   .option("--profile <folder>", "writes a CPU profile of the rollouts there")
-  .option("--heap <MiB>", "the most that V8 may keep, as in a container with twice as much memory")
+  .option("--heap <MiB>", "the most that V8 may keep (--max-old-space-size)")
   .action(async (options: Options) => {
     const say = (line: string): void => void process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`);
     const size = { canaries: whole("canaries", options.canaries, 1), foreign: whole("foreign", options.foreign, 0), namespaces: whole("namespaces", options.namespaces, 1) };
